@@ -1,0 +1,280 @@
+"""When the next request may start: gaps and ceilings per host and per destination address."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+LONGEST_WAIT = 120.0  # seconds a Retry-After or a back-off may hold a host: longer stalls the inspection
+LONGEST_CRAWL_DELAY = 30.0  # a robots.txt asking for more would keep a site out of the quarter
+_FIRST_BACK_OFF = 1.0
+_CALM = 30.0  # seconds without a refusal that heal one refusal
+_WIDEST = 4.0  # slow answers widen the gap at most this many times
+_CROWD = 1024  # gates kept before idle ones are dropped
+_HOST = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/?#\\@]*@)?(\[[^\]]*\]|[^/?#\\:@]*)", re.IGNORECASE)
+
+Log = Callable[[float, str, str | None], None]
+
+
+def retry_after(value: str | bytes | None, now: datetime) -> float | None:
+    """Read a Retry-After header as seconds from now (0 to 120); None when absent or unreadable."""
+    text = (value.decode("latin-1") if isinstance(value, bytes) else value or "").strip()
+    if not text:
+        return None
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), LONGEST_WAIT)
+    try:
+        due = parsedate_to_datetime(text)
+    except (ValueError, IndexError, OverflowError):
+        return None
+    seconds = (due if due.tzinfo else due.replace(tzinfo=UTC)).timestamp() - now.timestamp()
+    return min(max(seconds, 0.0), LONGEST_WAIT)
+
+
+def host_of(url: str) -> str:
+    """Return the host of an absolute address in lower case without user or port; empty when there is none."""
+    match = _HOST.match(url)
+    return match[1].lower() if match else ""
+
+
+class _Gate:
+    """One host or one address: who is in flight, who waits, and when the next may start."""
+
+    __slots__ = (
+        "active",
+        "gap",
+        "latency",
+        "limit",
+        "ready",
+        "refusals",
+        "refused_at",
+        "starting",
+        "waiting",
+    )
+
+    def __init__(self, gap: float, limit: int) -> None:
+        self.gap = gap
+        self.limit = limit
+        self.active = 0
+        self.starting = False  # somebody holds the door: waits for the gap to pass, in front of all others
+        self.ready = 0.0
+        self.latency = 0.0
+        self.refusals = 0.0
+        self.refused_at = 0.0
+        self.waiting: deque[asyncio.Future[None]] = deque()
+
+    async def enter(self) -> None:
+        """Take the door, first come first served, once fewer than the limit are in flight."""
+        if not self.starting and self.active < self.limit and not self.waiting:
+            self.starting = True
+            return
+        future = asyncio.get_running_loop().create_future()
+        self.waiting.append(future)
+        try:
+            await future
+        except asyncio.CancelledError:
+            if not future.cancelled():  # the door was handed over in the same tick
+                self.open_door()
+            raise
+
+    def open_door(self) -> None:
+        """Give the door up and hand it to the next in line."""
+        self.starting = False
+        self._hand_over()
+
+    def start(self, now: float) -> None:
+        """Begin a request: count it in flight, set the next start and hand the door over."""
+        self.active += 1
+        self.ready = now + self.current_gap(now)
+        self.open_door()
+
+    def leave(self) -> None:
+        """End a request."""
+        self.active -= 1
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        while self.waiting and not self.starting and self.active < self.limit:
+            future = self.waiting.popleft()
+            if not future.done():
+                self.starting = True
+                future.set_result(None)
+
+    def current_gap(self, now: float) -> float:
+        """Return the gap after slow answers (up to four times) and refusals that have not healed (up to 16)."""
+        gap = self.gap
+        if not gap:
+            return 0.0
+        if self.latency > gap:
+            gap = min(self.latency, gap * _WIDEST)
+        if self.refusals:
+            gap *= 2 ** min(self.unhealed(now), 4.0)
+        return gap
+
+    def unhealed(self, now: float) -> float:
+        """Return the refusals that calm has not healed yet."""
+        return max(0.0, self.refusals - max(0.0, now - self.refused_at) / _CALM)
+
+    def idle(self, now: float) -> bool:
+        """Tell whether forgetting this gate changes nothing that matters."""
+        busy = self.active or self.starting or self.waiting
+        return not busy and self.ready <= now and not self.unhealed(now)
+
+
+class _Turn:
+    """One request's place: entered when it may start, left when it has ended."""
+
+    __slots__ = ("_address", "_host", "_ip", "_name", "_pace")
+
+    def __init__(self, pace: Pace, name: str, ip: str | None) -> None:
+        self._pace = pace
+        self._name = name
+        self._ip = ip
+
+    async def __aenter__(self) -> None:
+        pace = self._pace
+        self._host = host = pace.host_gate(self._name)
+        self._address = address = pace.ip_gate(self._ip) if self._ip else None
+        await host.enter()
+        try:
+            now = await pace.both_ready(host, address)
+        except BaseException:
+            host.open_door()
+            raise
+        host.start(now)
+        if address is not None:
+            address.start(now)
+        if pace.log is not None:
+            pace.log(now, self._name, self._ip)
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._host.leave()
+        if self._address is not None:
+            self._address.leave()
+
+
+class Pace:
+    """Keep every host and every address behind many hosts within its limits.
+
+    A host gets one start every `delay` seconds and at most `per_host` requests in flight. An address gets
+    `ip_rate` starts a second (default: one every quarter of `delay`) and at most `per_ip` in flight, shared
+    evenly by the `workers` processes of a run. A waiter holds the place of its host, so the hosts of one
+    address take turns whatever the length of their queues.
+
+        async with pace.turn(url, ip):
+            answer = await fetch(url)
+        pace.observe(host_of(url), answer.elapsed)
+    """
+
+    def __init__(
+        self,
+        *,
+        delay: float = 0.25,
+        per_host: int = 4,
+        per_ip: int = 8,
+        ip_rate: float | None = None,
+        workers: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        log: Log | None = None,
+    ) -> None:
+        self.delay = delay
+        self.log = log
+        self._per_host = per_host
+        self._per_ip = max(1, per_ip // workers)
+        self._ip_gap = (1 / ip_rate if ip_rate else delay / 4) * workers
+        self._clock = clock
+        self._sleep = sleep
+        self._hosts: dict[str, _Gate] = {}
+        self._ips: dict[str, _Gate] = {}
+        self._asked: dict[str, float] = {}  # Crawl-delay outlives the gate
+        self._crowd = _CROWD
+
+    def turn(self, url: str, ip: str | None = None) -> _Turn:
+        """Return the context in which one request to this address may run."""
+        return _Turn(self, host_of(url), ip)
+
+    def penalise(self, url: str, retry_after: float | None = None) -> float:
+        """Hold a host that refused (429, 503) for the seconds it asked for, or ever longer; return the seconds.
+
+        Refusals that arrive while the host is held already belong to the same refusal.
+        """
+        gate = self.host_gate(host_of(url))
+        now = self._clock()
+        if now >= gate.refused_at:
+            gate.refusals = gate.unhealed(now) + 1
+        wait = _FIRST_BACK_OFF * 2 ** min(gate.refusals - 1, 10.0) if retry_after is None else retry_after
+        wait = min(max(wait, 0.0), LONGEST_WAIT)
+        gate.refused_at = max(gate.refused_at, now + wait)
+        gate.ready = max(gate.ready, now + wait)
+        return wait
+
+    def crawl_delay(self, host: str, seconds: float) -> None:
+        """Obey the Crawl-delay of a host's robots.txt where it asks for more than our own gap."""
+        if len(self._asked) >= _CROWD * 10:
+            self._asked.pop(next(iter(self._asked)))
+        self._asked[host.lower()] = min(seconds, LONGEST_CRAWL_DELAY)
+        if host.lower() in self._hosts:
+            self._hosts[host.lower()].gap = self._gap_of(host.lower())
+
+    def observe(self, host: str, elapsed: float) -> None:
+        """Learn how long a host took to answer: slow hosts get wider gaps, until they are fast again."""
+        if not self.delay:
+            return
+        gate = self.host_gate(host.lower())
+        gate.latency += (elapsed - gate.latency) * 0.3
+
+    def host_gate(self, host: str) -> _Gate:
+        """Return the gate of a host."""
+        gate = self._hosts.get(host)
+        if gate is None:
+            self._thin_out()
+            gate = self._hosts[host] = _Gate(self._gap_of(host), self._per_host)
+        return gate
+
+    def ip_gate(self, ip: str) -> _Gate:
+        """Return the gate of an address."""
+        gate = self._ips.get(ip)
+        if gate is None:
+            self._thin_out()
+            gate = self._ips[ip] = _Gate(self._ip_gap, self._per_ip)
+        return gate
+
+    async def both_ready(self, host: _Gate, address: _Gate | None) -> float:
+        """Wait until a host and its address may start; the address's door is then held. Return the time."""
+        while True:
+            await self._ready(host)
+            if address is None:
+                return self._clock()
+            await address.enter()
+            try:
+                now = await self._ready(address)
+            except BaseException:
+                address.open_door()
+                raise
+            if host.ready <= now:
+                return now
+            address.open_door()  # the host was held meanwhile: others of the address go first
+
+    async def _ready(self, gate: _Gate) -> float:
+        now = self._clock()
+        while gate.ready > now:
+            await self._sleep(gate.ready - now)
+            now = self._clock()
+        return now
+
+    def _gap_of(self, host: str) -> float:
+        return max(self.delay, self._asked.get(host, 0.0))
+
+    def _thin_out(self) -> None:
+        if len(self._hosts) + len(self._ips) < self._crowd:
+            return
+        now = self._clock()
+        self._hosts = {name: gate for name, gate in self._hosts.items() if not gate.idle(now)}
+        self._ips = {name: gate for name, gate in self._ips.items() if not gate.idle(now)}
+        self._crowd = max(_CROWD, 2 * (len(self._hosts) + len(self._ips)))
