@@ -54,6 +54,7 @@ class _Gate:
         "refusals",
         "refused_at",
         "starting",
+        "users",
         "waiting",
     )
 
@@ -61,6 +62,7 @@ class _Gate:
         self.gap = gap
         self.limit = limit
         self.active = 0
+        self.users = 0  # turns under way, waiting ones included: such a gate is not forgotten
         self.starting = False  # somebody holds the door: waits for the gap to pass, in front of all others
         self.ready = 0.0
         self.latency = 0.0
@@ -106,7 +108,7 @@ class _Gate:
                 future.set_result(None)
 
     def current_gap(self, now: float) -> float:
-        """Return the gap after slow answers (up to four times) and refusals that have not healed (up to 16)."""
+        """Return the gap: wider after slow answers (up to 4 times) and unhealed refusals (up to 16 times)."""
         gap = self.gap
         if not gap:
             return 0.0
@@ -122,8 +124,7 @@ class _Gate:
 
     def idle(self, now: float) -> bool:
         """Tell whether forgetting this gate changes nothing that matters."""
-        busy = self.active or self.starting or self.waiting
-        return not busy and self.ready <= now and not self.unhealed(now)
+        return not self.users and self.ready <= now and not self.unhealed(now)
 
 
 class _Turn:
@@ -140,11 +141,13 @@ class _Turn:
         pace = self._pace
         self._host = host = pace.host_gate(self._name)
         self._address = address = pace.ip_gate(self._ip) if self._ip else None
-        await host.enter()
+        host.users += 1
+        if address is not None:
+            address.users += 1
         try:
             now = await pace.both_ready(host, address)
         except BaseException:
-            host.open_door()
+            self._forget()
             raise
         host.start(now)
         if address is not None:
@@ -156,6 +159,12 @@ class _Turn:
         self._host.leave()
         if self._address is not None:
             self._address.leave()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._host.users -= 1
+        if self._address is not None:
+            self._address.users -= 1
 
 
 class Pace:
@@ -197,10 +206,12 @@ class Pace:
 
     def turn(self, url: str, ip: str | None = None) -> _Turn:
         """Return the context in which one request to this address may run."""
+        if len(self._hosts) + len(self._ips) > self._crowd:
+            self._thin_out()
         return _Turn(self, host_of(url), ip)
 
     def penalise(self, url: str, retry_after: float | None = None) -> float:
-        """Hold a host that refused (429, 503) for the seconds it asked for, or ever longer; return the seconds.
+        """Hold a host that refused (429, 503) for what it asked, or ever longer; return the seconds.
 
         Refusals that arrive while the host is held already belong to the same refusal.
         """
@@ -233,7 +244,6 @@ class Pace:
         """Return the gate of a host."""
         gate = self._hosts.get(host)
         if gate is None:
-            self._thin_out()
             gate = self._hosts[host] = _Gate(self._gap_of(host), self._per_host)
         return gate
 
@@ -241,25 +251,32 @@ class Pace:
         """Return the gate of an address."""
         gate = self._ips.get(ip)
         if gate is None:
-            self._thin_out()
             gate = self._ips[ip] = _Gate(self._ip_gap, self._per_ip)
         return gate
 
     async def both_ready(self, host: _Gate, address: _Gate | None) -> float:
-        """Wait until a host and its address may start; the address's door is then held. Return the time."""
-        while True:
-            await self._ready(host)
-            if address is None:
-                return self._clock()
-            await address.enter()
-            try:
-                now = await self._ready(address)
-            except BaseException:
-                address.open_door()
-                raise
-            if host.ready <= now:
-                return now
-            address.open_door()  # the host was held meanwhile: others of the address go first
+        """Wait until a host and its address may start; both doors are then held. Return the time."""
+        await host.enter()
+        try:
+            while True:
+                now = await self._ready(host)
+                if address is None:
+                    return now
+                now = await self._enter(address)
+                if host.ready <= now:
+                    return now
+                address.open_door()  # the host was held meanwhile: others of the address go first
+        except BaseException:
+            host.open_door()
+            raise
+
+    async def _enter(self, gate: _Gate) -> float:
+        await gate.enter()
+        try:
+            return await self._ready(gate)
+        except BaseException:
+            gate.open_door()
+            raise
 
     async def _ready(self, gate: _Gate) -> float:
         now = self._clock()
@@ -272,8 +289,6 @@ class Pace:
         return max(self.delay, self._asked.get(host, 0.0))
 
     def _thin_out(self) -> None:
-        if len(self._hosts) + len(self._ips) < self._crowd:
-            return
         now = self._clock()
         self._hosts = {name: gate for name, gate in self._hosts.items() if not gate.idle(now)}
         self._ips = {name: gate for name, gate in self._ips.items() if not gate.idle(now)}

@@ -8,6 +8,7 @@ import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -97,7 +98,7 @@ def test_limits_hold_for_hosts_and_addresses_under_many_tasks(seed: int) -> None
     for spans, gap, ceiling in ((by_host, 0.25, 3), (by_ip, 0.0625, 5)):
         for key, times in spans.items():
             starts = sorted(start for start, _ in times)
-            assert min(b - a for a, b in zip(starts, starts[1:], strict=False)) >= gap - 1e-9, key
+            assert min(b - a for a, b in pairwise(starts)) >= gap - 1e-9, key
             assert most_in_flight(times) <= ceiling, key
 
 
@@ -155,7 +156,7 @@ def test_workers_share_an_address() -> None:
 
     assert simulate(scenario) == 1
     starts = [start for start, _, _ in log]
-    assert min(b - a for a, b in zip(starts, starts[1:], strict=False)) >= 0.1 * 16 - 1e-9
+    assert min(b - a for a, b in pairwise(starts)) >= 0.1 * 16 - 1e-9
 
 
 def test_retry_after_holds_the_host_and_only_the_host() -> None:
@@ -234,6 +235,7 @@ def test_crawl_delay_outlives_an_idle_gate_and_is_capped() -> None:
     pace.crawl_delay("never.gov.cn", 86400.0)
     clock.now += 10
     for number in range(3000):
+        pace.turn(f"http://h{number}/")
         pace.host_gate(f"h{number}")
     assert pace.host_gate("slow.gov.cn").gap == 5.0
     assert pace.host_gate("never.gov.cn").gap == LONGEST_CRAWL_DELAY
