@@ -1,48 +1,106 @@
-"""One walk over a parsed page: visible text with block breaks, where each element stands, what scripts write."""
+"""One walk over a parsed page: visible text with block breaks, spans of elements, strings in scripts."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias, cast
 from urllib.parse import unquote
 
+from lxml import etree
 from lxml.html import HtmlElement
 
 from govcrawl.items import Page, parse
 
-_BLOCKS = frozenset(
-    "address article aside blockquote body br center dd details div dl dt fieldset figcaption figure footer form "
-    "h1 h2 h3 h4 h5 h6 header hr iframe legend li main nav ol p pre section summary table tbody tfoot thead tr "
-    "ul option select textarea title".split()
-)
-_CELLS = frozenset(("td", "th"))
-_SILENT = frozenset(
-    "script style noscript template object svg math select textarea title head audio video canvas".split()
-)
-_KEPT = frozenset("a img script iframe frame meta title h1 h2 h3 form input textarea link area embed".split())
-_HIDING = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.I)
-
-Element = HtmlElement
+Element: TypeAlias = HtmlElement
 Span = tuple[int, int]
+
+_BLOCKS = {
+    *(
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "br",
+        "center",
+        "dd",
+        "details",
+        "div",
+        "dl",
+        "dt",
+    ),
+    *(
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+    ),
+    *("iframe", "legend", "li", "main", "nav", "ol", "option", "p", "pre", "section", "select", "summary"),
+    *("table", "tbody", "textarea", "tfoot", "thead", "title", "tr", "ul"),
+}
+_GAPS = dict.fromkeys(_BLOCKS, "\n") | dict.fromkeys(("td", "th"), "\t")
+_SILENT = {
+    *(
+        "script",
+        "style",
+        "noscript",
+        "template",
+        "object",
+        "svg",
+        "math",
+        "select",
+        "textarea",
+        "title",
+        "head",
+    ),
+    *("audio", "video", "canvas"),
+}
+_KEPT = {
+    *(
+        "a",
+        "img",
+        "script",
+        "iframe",
+        "frame",
+        "meta",
+        "title",
+        "h1",
+        "h2",
+        "h3",
+        "form",
+        "input",
+        "textarea",
+    ),
+    *("link", "area", "embed"),
+}
+_STYLED = etree.XPath("//*[@hidden or contains(@style, 'none') or contains(@style, 'hidden')]")
+_HIDING = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 
 
 @dataclass(slots=True)
 class View:
     """What a reader sees of a document, in reading order.
 
-    `text` has runs of white space collapsed, a line break between blocks and a tab between table cells; `spans`
-    gives each element's range in it. `nodes` holds the elements readings ask for, by tag, in document order;
-    those under `display:none` are in `hidden` too, their text in `hidden_text`.
+    `text` has runs of white space collapsed, a line break between blocks and a tab between table cells;
+    `spans` gives each element's range in it. `nodes` holds the elements readings ask for, by tag, in document
+    order; those under `display:none` are in `hidden` too, their text in `hidden_text`.
     """
 
     text: str = ""
     hidden_text: str = ""
     spans: dict[Element, Span] = field(default_factory=dict)
     nodes: dict[str, list[Element]] = field(default_factory=dict)
-    named: list[tuple[Element, str]] = field(
-        default_factory=list
-    )  # elements with an id or a class, lower case
     hidden: set[Element] = field(default_factory=set)
 
     def of(self, element: Element) -> str:
@@ -50,14 +108,15 @@ class View:
         start, end = self.spans.get(element, (0, 0))
         return self.text[start:end].strip()
 
+    def size(self, element: Element) -> int:
+        """Return how much visible text an element has."""
+        start, end = self.spans.get(element, (0, 0))
+        return end - start
+
     def all(self, *tags: str, hidden: bool = False) -> list[Element]:
         """Return the elements of these tags, without the hidden ones unless asked for."""
-        return [
-            element
-            for tag in tags
-            for element in self.nodes.get(tag, ())
-            if hidden or element not in self.hidden
-        ]
+        found = [element for tag in tags for element in self.nodes.get(tag, ())]
+        return found if hidden or not self.hidden else [item for item in found if item not in self.hidden]
 
 
 def view(page: Page) -> View:
@@ -68,75 +127,75 @@ def view(page: Page) -> View:
     return found
 
 
+def elements(path: etree.XPath, root: Element) -> list[Element]:
+    """Return the elements a compiled XPath selects."""
+    return cast("list[Element]", path(root))
+
+
 def walk(root: Element) -> View:
     """Read a tree once, without recursion, so that deep nesting costs no stack."""
-    result = View()
-    seen, unseen = _Buffer(), _Buffer()
-    spans, nodes, named, hidden = result.spans, result.nodes, result.named, result.hidden
-    stack: list[tuple[Element, str, int]] = []
-    silent = concealed = None  # the element that opened a silent or hidden stretch
-    for element in root.iter():
-        parent = element.getparent() if stack else None
-        while stack and stack[-1][0] is not parent:
-            silent, concealed = _close(stack.pop(), spans, seen, unseen, silent, concealed)
-        tag = element.tag
-        if not isinstance(tag, str):  # a comment: only what follows it is text
-            stack.append((element, "", 0))
-            continue
-        if tag in _BLOCKS:
-            (unseen if concealed is not None else seen).gap("\n")
-        elif tag in _CELLS:
-            (unseen if concealed is not None else seen).gap("\t")
-        stack.append((element, tag, seen.size))
-        attributes = element.attrib
-        if attributes:
-            name = f"{attributes.get('id', '')} {attributes.get('class', '')}"
-            if len(name) > 1:
-                named.append((element, name.lower()))
-            if concealed is None and _conceals(attributes.get("style"), attributes, tag):
-                concealed = element
-        if tag in _KEPT:
-            nodes.setdefault(tag, []).append(element)
-            if concealed is not None:
-                hidden.add(element)
-        if silent is None and tag in _SILENT:
-            silent = element
-        text = element.text
-        if text and silent is None:
-            (unseen if concealed is not None else seen).add(text)
-    while stack:
-        silent, concealed = _close(stack.pop(), spans, seen, unseen, silent, concealed)
-    result.text, result.hidden_text = seen.value(), unseen.value()
-    return result
+    return _Walk(root).result
 
 
-def _close(
-    entry: tuple[Element, str, int],
-    spans: dict[Element, Span],
-    seen: _Buffer,
-    unseen: _Buffer,
-    silent: Element | None,
-    concealed: Element | None,
-) -> tuple[Element | None, Element | None]:
-    element, tag, start = entry
-    if tag:
-        spans[element] = (start, seen.size)
-        if tag in _BLOCKS:
-            (unseen if concealed is not None else seen).gap("\n")
-        if element is silent:
-            silent = None
-        if element is concealed:
-            concealed = None
-    tail = element.tail
-    if tail and silent is None:
-        (unseen if concealed is not None else seen).add(tail)
-    return silent, concealed
+class _Walk:
+    __slots__ = ("concealed", "open", "result", "seen", "silent", "unseen")
+
+    def __init__(self, root: Element) -> None:
+        self.result = View()
+        self.seen, self.unseen = _Buffer(), _Buffer()
+        self.open: list[tuple[Element, str, int]] = []
+        self.silent: Element | None = None  # the element that opened a stretch without text
+        self.concealed: Element | None = None  # and the one that opened a hidden stretch
+        self.run(root, {item for item in elements(_STYLED, root) if _conceals(item)})
+        self.result.text, self.result.hidden_text = self.seen.value(), self.unseen.value()
+
+    def run(self, root: Element, hiding: set[Element]) -> None:
+        """Visit every node in document order, closing what ended before it."""
+        stack, seen, spans = self.open, self.seen, self.result.spans
+        for element in root.iter():
+            parent = element.getparent()
+            while stack and stack[-1][0] is not parent:
+                self.close(spans)
+            tag = element.tag
+            if tag.__class__ is not str:  # a comment: only what follows it is text
+                stack.append((element, "", 0))
+                continue
+            if tag in _GAPS:
+                (seen if self.concealed is None else self.unseen).gap(_GAPS[tag])
+            stack.append((element, tag, seen.size))
+            if element in hiding and self.concealed is None:
+                self.concealed = element
+            if tag in _KEPT:
+                self.result.nodes.setdefault(tag, []).append(element)
+                if self.concealed is not None:
+                    self.result.hidden.add(element)
+            if self.silent is None:
+                if tag in _SILENT:
+                    self.silent = element
+                elif text := element.text:
+                    (seen if self.concealed is None else self.unseen).add(text)
+        while stack:
+            self.close(spans)
+
+    def close(self, spans: dict[Element, Span]) -> None:
+        """End the innermost open element and take the text behind it."""
+        element, tag, start = self.open.pop()
+        if tag:
+            spans[element] = (start, self.seen.size)
+            if tag in _GAPS:
+                (self.seen if self.concealed is None else self.unseen).gap(_GAPS[tag])
+            if element is self.silent:
+                self.silent = None
+            if element is self.concealed:
+                self.concealed = None
+        if self.silent is None and (tail := element.tail):
+            (self.seen if self.concealed is None else self.unseen).add(tail)
 
 
-def _conceals(style: str | None, attributes: object, tag: str) -> bool:
-    if style and ("none" in style or "hidden" in style.lower()) and _HIDING.search(style[:2000]):
-        return True
-    return "hidden" in attributes and tag != "input"  # type: ignore[operator]
+def _conceals(element: Element) -> bool:
+    if element.get("hidden") is not None:
+        return bool(element.tag != "input")
+    return _HIDING.search(element.get("style", "")[:2000]) is not None
 
 
 class _Buffer:
