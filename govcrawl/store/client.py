@@ -1,0 +1,112 @@
+"""Connections: one set of options for every client, and one clear line when the server cannot be reached."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from bson.codec_options import TypeCodec, TypeRegistry
+from bson.decimal128 import Decimal128
+from pymongo import AsyncMongoClient, MongoClient
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.database import Database
+from pymongo.errors import ConfigurationError, InvalidURI, OperationFailure, PyMongoError
+from pymongo.uri_parser import parse_uri
+
+from govcrawl.items import GovcrawlError
+
+Document: TypeAlias = dict[str, Any]
+Sync: TypeAlias = Database[Document]
+Async: TypeAlias = AsyncDatabase[Document]
+
+DATABASE = "govcrawl"  # where the URI names none
+REACH = 4000  # milliseconds to find a server
+ANSWER = 60_000  # milliseconds for one answer: a dead connection must not hang a crawl for ever
+
+
+class DecimalCodec(TypeCodec):
+    """Stores Decimal as Decimal128 and gives it back: scores never become floats."""
+
+    python_type = Decimal
+    bson_type = Decimal128
+
+    def transform_python(self, value: Decimal) -> Decimal128:
+        """Return what is stored."""
+        return Decimal128(value)
+
+    def transform_bson(self, value: Decimal128) -> Decimal:
+        """Return the Decimal that was stored, trailing zeros included."""
+        return value.to_decimal()
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "appname": "govcrawl",
+        "tz_aware": True,
+        "type_registry": TypeRegistry([DecimalCodec()]),
+        "serverSelectionTimeoutMS": REACH,
+        "connectTimeoutMS": REACH,
+        "socketTimeoutMS": ANSWER,
+    }
+
+
+def connect(uri: str) -> Sync:
+    """Return the URI's database (default `govcrawl`) of a server that answers; `.client.close()` ends it."""
+    client = _client(uri)
+    try:
+        client.admin.command("ping")
+    except PyMongoError as error:
+        client.close()
+        raise _unreachable(uri, error) from error
+    return client.get_default_database(DATABASE)
+
+
+def connect_async(uri: str) -> Async:
+    """Return the URI's database for use in one event loop; connects at the first operation."""
+    client: AsyncMongoClient[Document] = AsyncMongoClient(uri, **_options())
+    return client.get_default_database(DATABASE)
+
+
+def ping(uri: str) -> None:
+    """Raise GovcrawlError with one line, free of credentials, unless the server answers within about 5 s."""
+    connect(uri).client.close()
+
+
+def _client(uri: str) -> MongoClient[Document]:
+    try:
+        return MongoClient(uri, **_options())
+    except (InvalidURI, ConfigurationError, ValueError) as error:
+        raise _unreachable(uri, error) from error
+
+
+def _unreachable(uri: str, error: Exception) -> GovcrawlError:
+    if isinstance(error, InvalidURI | ConfigurationError | ValueError):
+        return GovcrawlError(f"--mongo {_hosts(uri)}: not a usable MongoDB URI ({type(error).__name__})")
+    if isinstance(error, OperationFailure):
+        return GovcrawlError(f"MongoDB at {_hosts(uri)} refused the connection: code {error.code}")
+    return GovcrawlError(f"MongoDB at {_hosts(uri)} cannot be reached: {_reason(str(error))}")
+
+
+def _hosts(uri: str) -> str:
+    try:
+        return ",".join(f"{host}:{port}" for host, port in parse_uri(uri, warn=False)["nodelist"])
+    except (PyMongoError, ValueError):
+        # Only what follows the last @ and precedes the path: user and password stand before it.
+        found = re.match(r"mongodb(?:\+srv)?://(?:.*@)?([\w.:,\[\]-]+)", uri, re.DOTALL)
+        return found[1] if found else "(unreadable address)"
+
+
+def _reason(text: str) -> str:
+    for sign, meaning in (
+        ("refused", "connection refused"),
+        ("timed out", "no answer"),
+        ("timeout", "no answer"),
+        ("not known", "unknown host name"),
+        ("resolution", "unknown host name"),
+        ("SSL", "TLS handshake failed"),
+        ("closed", "connection closed"),
+    ):
+        if sign in text.split(" (configured timeouts", 1)[0]:
+            return meaning
+    return "no answer"

@@ -1,0 +1,286 @@
+"""The work ledger: which site of a run is planned, leased to a worker, done or failed with a reason.
+
+Rows change by single atomic updates that name the expected owner, so two workers never hold one site.
+The server's clock decides about leases; workers' clocks may differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from pymongo import ASCENDING, ReturnDocument, UpdateOne
+from pymongo.errors import DuplicateKeyError
+
+from govcrawl.items import GovcrawlError, Site
+from govcrawl.store.client import Async, Document, Sync
+from govcrawl.store.patience import patient
+
+ALONE_AFTER = 5  # crashes: from here on a site is only given to a worker with nothing else to lose
+FAILED_AFTER = 10  # crashes
+
+_FREE = {"owner": None, "until": None}
+
+
+@patient.sync
+def open_run(
+    db: Sync,
+    quarter: str,
+    *,
+    at: datetime,
+    edition: str,
+    roster_sha: str,
+    site_ids: Iterable[str],
+    settings: Mapping[str, Any] | None = None,
+) -> str:
+    """Return the id of the unfinished run with the same parameters, or start "<quarter>-<n+1>".
+
+    A new run abandons the unfinished ones it covers (same quarter, no site beyond its own); inspecting one
+    site again leaves the province's run as it is.
+    """
+    sites = sorted(set(site_ids))
+    same = {
+        "quarter": quarter,
+        "at": at.isoformat(),
+        "edition": edition,
+        "roster_sha": roster_sha,
+        "sites": sites,
+    }
+    unfinished = list(db.runs.find({"quarter": quarter, "state": {"$in": ["open", "incomplete"]}}))
+    for run in sorted(unfinished, key=_number, reverse=True):
+        if all(run[key] == value for key, value in same.items()):
+            db.runs.update_one({"_id": run["_id"]}, {"$set": {"state": "open", "finished_at": None}})
+            return str(run["_id"])
+    covered = [run["_id"] for run in unfinished if set(run["sites"]) <= set(sites)]
+    run_id = _insert_run(db, same | {"settings": dict(settings or {})})
+    db.runs.update_many({"_id": {"$in": covered}}, {"$set": {"state": "abandoned", "finished_at": _now(db)}})
+    return run_id
+
+
+@patient.sync
+def plan(db: Sync, run: str, sites: Sequence[Site]) -> int:
+    """Write the run's ledger rows in the order of the sites, keep those there; returns how many are new."""
+    doc = _run(db, run)
+    rows = [_row(doc, order, site) for order, site in enumerate(sites)]
+    if not rows:
+        return 0
+    upserts = [UpdateOne({"_id": row["_id"]}, {"$setOnInsert": row}, upsert=True) for row in rows]
+    return db.ledger.bulk_write(upserts, ordered=False).upserted_count
+
+
+@patient.sync
+def release_owner(db: Sync, run: str, owner: str, *, crashed: bool = True) -> int:
+    """Give back what a worker that ended still held, sites and claims on links; returns how many sites."""
+    now = _now(db)
+    rows = list(db.ledger.find({"run": run, "state": "leased", "owner": owner}))
+    for row in rows:
+        held, update, event = _giving_back(row, now, crashed=crashed)
+        if db.ledger.update_one(held, update).modified_count:
+            db.ledger_log.insert_one(_entry(row, event, owner, now))
+    db.links.update_many({"run": run, "owner": owner, "state": "claimed"}, {"$set": {"until": now}})
+    return len(rows)
+
+
+@patient.sync
+def counts(db: Sync, run: str) -> dict[str, int]:
+    """Return how many sites of the run are planned, leased, done and failed."""
+    found = {"planned": 0, "leased": 0, "done": 0, "failed": 0}
+    stages: list[Document] = [{"$match": {"run": run}}, {"$group": {"_id": "$state", "n": {"$sum": 1}}}]
+    return found | {row["_id"]: row["n"] for row in db.ledger.aggregate(stages)}
+
+
+@patient.sync
+def finish_run(db: Sync, run: str) -> str:
+    """Close the run: `complete` when each planned site is done or failed with a reason, else `incomplete`."""
+    open_rows = db.ledger.count_documents({"run": run, "state": {"$in": ["planned", "leased"]}})
+    unexplained = db.ledger.count_documents({"run": run, "state": "failed", "reason": ""})
+    state = "incomplete" if open_rows or unexplained else "complete"
+    db.runs.update_one({"_id": run}, {"$set": {"state": state, "finished_at": _now(db)}})
+    return state
+
+
+class Ledger:
+    """A worker's side of the ledger; every call waits through a restart of the database."""
+
+    def __init__(self, db: Async) -> None:
+        self.db = db
+
+    async def lease(self, run: str, owner: str, seconds: float, *, alone: bool) -> Document | None:
+        """Take the first free site and return its row, or nothing when none is free now.
+
+        `alone` says that the worker has no other site: only then it may get one that crashed its workers
+        before (`crashes` >= ALONE_AFTER), and must not take another beside it.
+        """
+        ticket = uuid.uuid4().hex
+        now = await self._now()
+        await self._expire(run, now)
+        row = await patient(lambda: self._take(run, owner, ticket, now, seconds, alone=alone))
+        if row is not None:
+            await self._log(row, "leased", owner, now)
+        return row
+
+    async def renew(self, run: str, owner: str, seconds: float) -> set[str]:
+        """Prolong all leases of this worker; returns the site_ids that are still its own."""
+        now = await self._now()
+        mine = {"run": run, "state": "leased", "owner": owner}
+        until = now + timedelta(seconds=seconds)
+        await patient(lambda: self.db.ledger.update_many(mine, {"$set": {"until": until}}))
+        rows = await patient(lambda: self.db.ledger.find(mine, {"site_id": 1}).to_list())
+        return {row["site_id"] for row in rows}
+
+    async def done(self, run: str, site_id: str, owner: str, counts: Mapping[str, int]) -> bool:
+        """Record a site as inspected, after flushing the writer; False when somebody else has the lease."""
+        return await self._finish(
+            run, site_id, owner, {"state": "done", "reason": "", "counts": dict(counts)}
+        )
+
+    async def fail(self, run: str, site_id: str, owner: str, reason: str) -> bool:
+        """Record a site as not inspectable; False when somebody else has the lease."""
+        if not reason:
+            raise GovcrawlError(f"{site_id}: a failure needs a reason")
+        return await self._finish(run, site_id, owner, {"state": "failed", "reason": reason})
+
+    async def _take(
+        self, run: str, owner: str, ticket: str, now: datetime, seconds: float, *, alone: bool
+    ) -> Document | None:
+        # A try whose answer was lost has left its ticket: without it the site would stay ours unnoticed.
+        taken = await self.db.ledger.find_one(
+            {"run": run, "state": "leased", "owner": owner, "ticket": ticket}
+        )
+        if taken is not None:
+            return taken
+        lease = {
+            "state": "leased",
+            "owner": owner,
+            "ticket": ticket,
+            "until": now + timedelta(seconds=seconds),
+        }
+        for crashes in ({"$lt": ALONE_AFTER}, {"$gte": ALONE_AFTER}) if alone else ({"$lt": ALONE_AFTER},):
+            row: Document | None = await self.db.ledger.find_one_and_update(
+                {"run": run, "state": "planned", "crashes": crashes},
+                {"$set": lease, "$inc": {"attempts": 1}},
+                sort=[("order", ASCENDING)],
+                return_document=ReturnDocument.AFTER,
+            )
+            if row is not None:
+                return row
+        return None
+
+    async def _expire(self, run: str, now: datetime) -> None:
+        late = {"run": run, "state": "leased", "until": {"$lt": now}}
+        for row in await patient(lambda: self.db.ledger.find(late).to_list()):
+            # Whoever let it run out hung or died on it: it counts like a crash.
+            held, update, event = _giving_back(row, now, crashed=True, event="expired")
+            result = await patient(lambda held=held, update=update: self.db.ledger.update_one(held, update))  # type: ignore[misc]
+            if result.modified_count:
+                await self._log(row, event, row["owner"], now)
+
+    async def _finish(self, run: str, site_id: str, owner: str, fields: Document) -> bool:
+        now = await self._now()
+        key = {"_id": _key(run, site_id), "owner": owner}
+        # A repeated call after a lost answer finds its own result and says True again.
+        held = key | {"state": {"$in": ["leased", fields["state"]]}}
+        update = {"$set": fields | {"until": None, "finished_at": now}}
+        row = await patient(lambda: self.db.ledger.find_one_and_update(held, update))
+        if row is None:
+            return False
+        if row["state"] == "leased":
+            await self._log(row, fields["state"], owner, now)
+        return True
+
+    async def _log(self, row: Document, event: str, owner: str, now: datetime) -> None:
+        entry = _entry(row, event, owner, now)
+        await patient(lambda: self.db.ledger_log.replace_one({"_id": entry["_id"]}, entry, upsert=True))
+
+    async def _now(self) -> datetime:
+        hello = await patient(lambda: self.db.command("hello"))
+        return _clock(hello)
+
+
+def _giving_back(
+    row: Document, now: datetime, *, crashed: bool, event: str = "released"
+) -> tuple[Document, Document, str]:
+    """Return filter, update and log event that free a leased row, or fail it after too many crashes."""
+    held = {"_id": row["_id"], "state": "leased", "owner": row["owner"], "until": row["until"]}
+    crashes = row["crashes"] + crashed
+    if crashes < FAILED_AFTER:
+        return held, {"$set": _FREE | {"state": "planned", "crashes": crashes}}, event
+    reason = f"crashed its worker {crashes} times"
+    failed = _FREE | {"state": "failed", "crashes": crashes, "reason": reason, "finished_at": now}
+    return held, {"$set": failed}, "failed"
+
+
+def _insert_run(db: Sync, fields: Document) -> str:
+    quarter = fields["quarter"]
+    while True:
+        taken = [_number(run) for run in db.runs.find({"quarter": quarter}, {"_id": 1})]
+        run_id = f"{quarter}-{max(taken, default=0) + 1}"
+        try:
+            db.runs.insert_one(
+                {"_id": run_id, "state": "open", "started_at": _now(db), "finished_at": None} | fields
+            )
+        except DuplicateKeyError:  # another command was faster: take the next number
+            continue
+        return run_id
+
+
+def _run(db: Sync, run: str) -> Document:
+    doc = db.runs.find_one({"_id": run})
+    if doc is None:
+        raise GovcrawlError(f"no run {run} in the database")
+    return doc
+
+
+def _row(run: Document, order: int, site: Site) -> Document:
+    # The sample of articles must be the same in a repeated or resumed run, on any machine.
+    seed = hashlib.sha256(f"{run['quarter']}|{run['at']}|{site.site_id}".encode()).hexdigest()[:16]
+    return {
+        "_id": _key(run["_id"], site.site_id),
+        "run": run["_id"],
+        "quarter": run["quarter"],
+        "site_id": site.site_id,
+        "order": order,
+        "state": "planned",
+        "owner": None,
+        "until": None,
+        "crashes": 0,
+        "attempts": 0,
+        "reason": "",
+        "seed": seed,
+        "counts": {},
+        "finished_at": None,
+    }
+
+
+def _key(run: str, site_id: str) -> str:
+    return f"{run}:{site_id}"
+
+
+def _number(run: Document) -> int:
+    found = re.search(r"-(\d+)$", str(run["_id"]))
+    return int(found[1]) if found else 0
+
+
+def _entry(row: Document, event: str, owner: str, now: datetime) -> Document:
+    return {
+        "_id": uuid.uuid4().hex,
+        "run": row["run"],
+        "site_id": row["site_id"],
+        "event": event,
+        "owner": owner,
+        "at": now,
+    }
+
+
+def _now(db: Sync) -> datetime:
+    return _clock(db.command("hello"))
+
+
+def _clock(hello: Document) -> datetime:
+    """The server's own time, a documented field of its `hello`."""
+    found: datetime = hello["localTime"]
+    return found

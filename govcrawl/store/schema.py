@@ -1,0 +1,155 @@
+"""The collections: what a document must hold, and the indexes behind the queries of this package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel
+from pymongo.errors import CollectionInvalid
+
+from govcrawl.store.client import Document, Sync
+
+HASH = {"bsonType": "string", "pattern": "^[0-9a-f]{64}$"}
+NAME = {"bsonType": "string", "minLength": 1}
+TEXT = {"bsonType": "string"}
+TEXT_OR_NULL = {"bsonType": ["string", "null"]}
+HASH_OR_NULL = {"bsonType": ["string", "null"], "pattern": "^[0-9a-f]{64}$"}
+COUNT = {"bsonType": ["int", "long"], "minimum": 0}
+COUNT_OR_NULL = {"bsonType": ["int", "long", "null"]}
+NUMBER = {"bsonType": ["int", "long", "double"]}
+DATE = {"bsonType": "date"}
+DATE_OR_NULL = {"bsonType": ["date", "null"]}
+TRUTH = {"bsonType": "bool"}
+LIST = {"bsonType": "array"}
+TABLE = {"bsonType": "object"}
+
+
+def _one_of(*words: str) -> dict[str, Any]:
+    return {"enum": list(words)}
+
+
+COLLECTIONS: dict[str, dict[str, Any]] = {
+    # one inspection; _id "2023Q3-1"
+    "runs": {
+        "quarter": NAME,
+        "at": NAME,  # ISO 8601 as given: BSON dates would drop its time zone
+        "edition": NAME,
+        "roster_sha": TEXT,
+        "sites": LIST,
+        "settings": TABLE,
+        "started_at": DATE,
+        "finished_at": DATE_OR_NULL,
+        "state": _one_of("open", "complete", "incomplete", "abandoned"),
+    },
+    # the work of a run; _id "<run>:<site_id>"
+    "ledger": {
+        "run": NAME,
+        "quarter": NAME,
+        "site_id": NAME,
+        "order": COUNT,
+        "state": _one_of("planned", "leased", "done", "failed"),
+        "owner": TEXT_OR_NULL,
+        "until": DATE_OR_NULL,
+        "crashes": COUNT,
+        "attempts": COUNT,
+        "reason": TEXT,
+        "seed": NAME,
+        "counts": TABLE,
+        "finished_at": DATE_OR_NULL,
+    },
+    # every transition of a ledger row; append-only
+    "ledger_log": {
+        "run": NAME,
+        "site_id": NAME,
+        "event": _one_of("leased", "done", "failed", "released", "expired"),
+        "owner": TEXT,
+        "at": DATE,
+    },
+    # one visit; _id sha256(run, site, url, rendered)
+    "pages": {
+        "run": NAME,
+        "quarter": NAME,
+        "site_id": NAME,
+        "url": NAME,
+        "final_url": TEXT,
+        "status": COUNT_OR_NULL,
+        "error": TEXT_OR_NULL,
+        "fetched_at": DATE_OR_NULL,
+        "elapsed": NUMBER,
+        "rendered": TRUTH,
+        "referrer": TEXT,
+        "role": TEXT,
+        "column": TEXT,
+        "headers": LIST,
+        "body": HASH_OR_NULL,
+        "dom": HASH_OR_NULL,
+        "included": LIST,
+        "size": COUNT,
+        "encoding": TEXT_OR_NULL,
+        "notes": LIST,
+    },
+    # bytes as received; _id their sha256; `data` is missing where GridFS (bucket `files`) holds them
+    "blobs": {
+        "enc": _one_of("zstd", "raw"),
+        "size": COUNT,
+        "stored_at": DATE,
+    },
+    # the verdict on one link target; _id sha256(run, target)
+    "links": {
+        "run": NAME,
+        "target": NAME,
+        "state": _one_of("claimed", "done"),
+    },
+    # what one rule came to on one site; _id sha256(run, finding_id)
+    "findings": {
+        "finding_id": HASH,
+        "run": NAME,
+        "quarter": NAME,
+        "site_id": NAME,
+        "rule": NAME,
+        "outcome": _one_of("passed", "failed", "cantTell", "inapplicable", "untested"),
+        "edition": NAME,
+        "message": TEXT,
+        "evidence": LIST,
+        "checked_at": DATE_OR_NULL,
+    },
+    "scores": {"quarter": NAME, "site_id": NAME},  # _id "<quarter>:<site_id>"
+    "summaries": {},  # _id the quarter
+}
+
+INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "runs": (("quarter", "state"),),
+    "ledger": (("run", "state", "order"), ("quarter", "state")),
+    "ledger_log": (("run", "site_id", "at"),),
+    "pages": (("run", "site_id"),),
+    "findings": (("run", "site_id"), ("quarter", "site_id", "rule")),
+    "scores": (("quarter", "site_id"),),
+}
+
+
+def ensure_schema(db: Sync) -> None:
+    """Create what is missing of collections, validators and indexes; changes nothing the second time."""
+    present = {found["name"]: found.get("options", {}) for found in db.list_collections()}
+    for name, fields in COLLECTIONS.items():
+        validator = _validator(fields)
+        if name not in present:
+            _create(db, name, validator)
+        elif present[name].get("validator") != validator:
+            db.command("collMod", name, validator=validator)
+        indexes = [IndexModel([(key, ASCENDING) for key in keys]) for keys in INDEXES.get(name, ())]
+        if indexes:
+            db[name].create_indexes(indexes)
+
+
+def _validator(fields: dict[str, Any]) -> Document:
+    schema: Document = {"bsonType": "object"}
+    if fields:
+        schema |= {"required": sorted(fields), "properties": fields}
+    return {"$jsonSchema": schema}
+
+
+def _create(db: Sync, name: str, validator: Document) -> None:
+    try:
+        db.create_collection(name, validator=validator)
+    except CollectionInvalid:  # another command was faster
+        db.command("collMod", name, validator=validator)

@@ -1,0 +1,44 @@
+"""Fixtures several test modules share."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from govcrawl.store import client, schema, server
+
+
+@pytest.fixture(scope="session")
+def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield a server for the whole test session: GOVCRAWL_TEST_MONGO, or an embedded one."""
+    with server.resolve(os.environ.get("GOVCRAWL_TEST_MONGO"), tmp_path_factory.mktemp("db")) as uri:
+        yield uri
+
+
+@pytest.fixture
+def store_name() -> str:
+    """Return a database name no other test uses."""
+    return f"test_{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def store_uri(mongo_uri: str, store_name: str) -> Iterator[str]:
+    """Yield the URI of a fresh database with its collections; dropped afterwards."""
+    head, _, options = mongo_uri.partition("?")
+    uri = f"{head.rsplit('/', 1)[0] if head.count('/') > 2 else head}/{store_name}?{options}"
+    db = client.connect(uri)
+    schema.ensure_schema(db)
+    yield uri
+    db.client.drop_database(store_name)
+    db.client.close()
+
+
+@pytest.fixture
+def store(store_uri: str) -> Iterator[client.Sync]:
+    """Yield the fresh database for synchronous use."""
+    db = client.connect(store_uri)
+    yield db
+    db.client.close()
