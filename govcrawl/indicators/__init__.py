@@ -1,0 +1,1 @@
+"""What each rule of the standard sees, one module an indicator."""

@@ -1,0 +1,130 @@
+"""The links of a page: addresses a visitor can follow, pictures and frames included, comments excluded."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+from govcrawl.items import Page
+
+_SOURCES = {
+    "a": "href",
+    "area": "href",
+    "img": "src",
+    "iframe": "src",
+    "frame": "src",
+    "embed": "src",
+    "source": "src",
+    "video": "src",
+    "audio": "src",
+}
+_SKIPPED = re.compile(r"\s*(?:javascript|vbscript|mailto|tel|sms|data|about|blob|file|ftp|weixin|tencent|mqq\w*|thunder)\s*:", re.I)
+_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
+_TEMPLATE = re.compile(r"\{\{|\$\{|<%|<\w|['\"]\s*\+|\+\s*['\"]|\[\[")
+_SPACE = re.compile(r"[\t\r\n]+")
+_UNSAFE = re.compile(r"[^\x21-\x7e]|[\"<>\\^`{|}]")
+_ATTACHMENT = re.compile(r"\.(?:docx?|xlsx?|pptx?|wps|et|pdf|ofd|rar|zip|7z|txt|csv|jpe?g|png|gif|bmp|mp[34]|wmv|flv|avi)$", re.I)
+URL_LIMIT = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One distinct target of a page: its address, its first text and the tag that carries it."""
+
+    url: str
+    text: str
+    tag: str
+
+    @property
+    def is_attachment(self) -> bool:
+        """Tell by the address whether the target is a file rather than a page."""
+        return bool(_ATTACHMENT.search(urlsplit(self.url).path))
+
+
+def absolute(page: Page, href: str) -> str:
+    """Return the absolute http(s) address of an href on a page, without fragment; empty when it leads nowhere."""
+    href = _SPACE.sub("", href).strip()
+    if not href or href[0] == "#" or len(href) > URL_LIMIT or _SKIPPED.match(href) or _TEMPLATE.search(href):
+        return ""
+    try:
+        url = href if _SCHEME.match(href) else urljoin(page.base_url, href)
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        port = parts.port
+    except ValueError:
+        return ""
+    if parts.scheme.lower() not in ("http", "https") or not host:
+        return ""
+    netloc = host.lower() if ":" not in host else f"[{host.lower()}]"
+    if port and (parts.scheme.lower(), port) not in (("http", 80), ("https", 443)):
+        netloc = f"{netloc}:{port}"
+    path = _dots(parts.path) or "/"
+    query = f"?{parts.query}" if parts.query else ""
+    url = f"{parts.scheme.lower()}://{netloc}{path}{query}"
+    return _quote(url)
+
+
+def _dots(path: str) -> str:
+    if "/." not in path:
+        return path
+    return urlsplit(urljoin("http://h/", path)).path
+
+
+def _quote(url: str) -> str:
+    if not _UNSAFE.search(url):
+        return url
+    return _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), url)
+
+
+def read_links(page: Page) -> tuple[Link, ...]:
+    """Return the distinct link targets of a page in document order, with the first text that names each."""
+    cached = page.cache.get("links")
+    if cached is not None:
+        return cached  # type: ignore[return-value]
+    found: dict[str, Link] = {}
+    for element in page.tree.iter(*_SOURCES):
+        tag = element.tag
+        href = element.get(_SOURCES[tag])
+        if not href:
+            continue
+        url = absolute(page, href)
+        if not url or url in found:
+            continue
+        text = element.get("alt", "") if tag == "img" else anchor_text(element)
+        found[url] = Link(url, text[:200], tag)
+    links = tuple(found.values())
+    page.cache["links"] = links
+    return links
+
+
+def anchor_text(element: object) -> str:
+    """Return the visible text of an anchor, or its title, or the alt text of the picture in it."""
+    text = " ".join("".join(element.itertext()).split())  # type: ignore[attr-defined]
+    if text:
+        return text
+    title = (element.get("title") or "").strip()  # type: ignore[attr-defined]
+    if title:
+        return title
+    image = element.find(".//img")  # type: ignore[attr-defined]
+    return (image.get("alt") or image.get("title") or "").strip() if image is not None else ""
+
+
+def anchors(page: Page) -> tuple[tuple[object, str, str], ...]:
+    """Return (element, absolute url, text) of every `a` with an address, repeated targets included."""
+    cached = page.cache.get("anchors")
+    if cached is not None:
+        return cached  # type: ignore[return-value]
+    resolved: dict[str, str] = {}
+    found = []
+    for element in page.tree.iter("a", "area"):
+        href = element.get("href")
+        if not href:
+            continue
+        url = resolved.get(href)
+        if url is None:
+            url = resolved[href] = absolute(page, href)
+        if url:
+            found.append((element, url, anchor_text(element)))
+    page.cache["anchors"] = result = tuple(found)
+    return result

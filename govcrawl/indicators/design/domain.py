@@ -1,0 +1,53 @@
+"""D4.1 域名名称."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from govcrawl.extract.header import shows_site_name
+from govcrawl.inspection import Inspection
+from govcrawl.items import CantTell, Evidence, Page, Role, Site
+from govcrawl.registry import page, rule, visit
+
+_ZONE = re.compile(r"新区|开发区|高新|经开|管委会|管理委员会|园区|度假|风景|示范区|港区|走廊|生态园|集聚区|新城")
+
+
+def _site(url: str, kind: str = "portal", name: str = "示例市人民政府") -> Inspection:
+    site = Site("example", name, kind, "city", "339900", "", url)
+    return visit(page("<p>首页</p>", site=site))
+
+
+@rule(
+    "D4.1a",
+    fails=[_site("http://www.example.com/"), _site("http://example.gov.cn/"), _site("http://www.jyj.gov.cn/", "department", "示例市教育局")],
+    passes=[_site("http://www.example.gov.cn/"), _site("http://jyj.example.gov.cn/", "department", "示例市教育局")],
+)
+def irregular_domain(site: Inspection) -> Iterator[Evidence]:
+    """The domain is not www.<area>.gov.cn (portal) or <department>.<area>.gov.cn (department)."""
+    host = site.site.host
+    labels = host.removesuffix(".gov.cn").split(".") if host.endswith(".gov.cn") else []
+    if site.site.kind == "portal":
+        regular, expected = len(labels) >= 2 and labels[0] == "www", "www.<地区>.gov.cn"
+    else:
+        regular, expected = len(labels) >= 2 and labels[0] != "www", "<部门>.<地区>.gov.cn"
+    if regular:
+        return
+    if labels and site.site.kind != "portal" and _ZONE.search(site.site.name):
+        raise CantTell(f"{host}: a development zone may use the domain of an area")
+    yield Evidence(site.site.url, host, expected=expected)
+
+
+@rule(
+    "D4.1c",
+    merge="site",
+    fails=[page("<div class=header><h1>欢迎访问</h1></div><div class=main><p>正文</p></div>")],
+    passes=[page("<div class=header><h1>示例市人民政府</h1></div>"), page('<div class=header><img alt="中国·示例 示例市人民政府门户网站" src=l.png></div>')],
+)
+def hidden_site_name(page: Page) -> Iterator[Evidence]:
+    """The header of a page does not show the name of the site."""
+    state = shows_site_name(page, tuple(filter(None, (page.site.name, page.site.organizer))))
+    if state == "unseen":
+        raise CantTell("the header may show the name in a picture or through a script")
+    if state == "absent":
+        yield Evidence(page.url, "页头未见网站名称", expected=page.site.name, excerpt="首页" if page.role is Role.HOME else "")

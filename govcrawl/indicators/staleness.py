@@ -1,0 +1,43 @@
+"""Which columns of a kind are stale, and which could not be judged; shared by the update rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from govcrawl.extract.columns import ColumnType
+from govcrawl.extract.lists import ListState
+from govcrawl.inspection import Column, Inspection
+from govcrawl.items import CantTell, Evidence
+from govcrawl.standard import Window
+
+
+def of_kind(site: Inspection, *kinds: ColumnType, top: bool) -> list[Column]:
+    """Return the columns of these kinds; with `top` only those of the shallowest tier (一级栏目)."""
+    found = [column for _, column in sorted(site.columns.items()) if column.kind in kinds]
+    shallowest = min((column.level for column in found), default=1)
+    return [column for column in found if not top or column.level == shallowest]
+
+
+def stale_columns(site: Inspection, columns: list[Column], window: Window) -> Iterator[Evidence]:
+    """Yield one evidence for each column with nothing since the start of the window; blank ones included."""
+    limit = window.before(site.at.date())
+    for column in columns:
+        if not site.settled(column):
+            continue
+        newest = site.newest(column)
+        if newest is not None and newest >= limit:
+            continue
+        observed = newest.isoformat() if newest else ("空白" if column.state is ListState.BLANK else "无发布日期")
+        yield Evidence(column.url, f"{column.label} {observed}", expected=f"≥ {limit.isoformat()}", excerpt=column.why)
+
+
+def stale_of_kind(site: Inspection, kind: ColumnType, window: Window, *, top: bool) -> Iterator[Evidence]:
+    """Yield the stale columns of a kind; raise CantTell when none was found or some could not be judged."""
+    columns = of_kind(site, kind, top=top)
+    if not columns:
+        raise CantTell(f"no {kind} column was found")
+    yield from stale_columns(site, columns, window)
+    unsettled = [column for column in columns if not site.settled(column)]
+    if unsettled:
+        first = unsettled[0]
+        raise CantTell(f"{first.label} could not be judged ({first.error or first.why or first.state or 'not visited'})")

@@ -1,0 +1,269 @@
+"""What is known of one site in one inspection: its columns, pages and links, compact enough to keep 500 open.
+
+`Inspection.add` reads a page once. Its state never depends on the order in which pages arrive, so that a
+recheck over stored pages, or a second worker, comes to the same findings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import TypeVar
+
+from govcrawl.extract.article import read_article
+from govcrawl.extract.columns import ColumnLink, ColumnType, is_article_url, read_columns
+from govcrawl.extract.links import read_links
+from govcrawl.extract.lists import Chrome, Listing, ListState, read_chrome, read_listing, read_rows
+from govcrawl.extract.tags import read_tags
+from govcrawl.items import LinkCheck, LinkState, Page, Role, Row, Site
+
+T = TypeVar("T")
+DATES_NEEDED = 3  # undated rows whose articles are opened to date a list (R10)
+
+
+@dataclass(slots=True)
+class Column:
+    """One column of the site and what its page shows."""
+
+    name: str
+    url: str
+    kind: ColumnType
+    level: int
+    parent: str = ""
+    state: ListState | None = None  # None: its page was not seen
+    error: str = ""
+    newest: date | None = None
+    rows: int = 0
+    undated: tuple[str, ...] = ()
+    entries: tuple[str, ...] = ()
+    why: str = ""
+    children: tuple[str, ...] = ()
+    page_url: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name as reports print it."""
+        return f"栏目“{self.name}”"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A visited page, reduced to what rules over the whole site need."""
+
+    url: str
+    role: Role
+    column: str
+    error: str
+    title: str = ""
+    published: date | None = None
+    untagged: tuple[str, ...] = ()  # page tags missing for a page of its role
+
+
+@dataclass(slots=True)
+class LinkUse:
+    """Where a link target stands: the first page in the order of addresses, and whether the home page has it."""
+
+    target: str
+    text: str
+    page: str
+    on_home: bool
+    pages: int = 1
+
+
+@dataclass
+class Inspection:
+    """The state of one site in one inspection; rules over the whole site read it."""
+
+    site: Site
+    quarter: str
+    at: datetime
+    seed: str = ""
+    home: Seen | None = None
+    home_rows: tuple[Row, ...] = ()
+    home_open: tuple[str, ...] = ()  # undated entries of the home page
+    home_shell: bool = False
+    home_why: str = ""
+    chrome: Chrome = field(default_factory=Chrome)
+    columns: dict[str, Column] = field(default_factory=dict)
+    pages: dict[str, Seen] = field(default_factory=dict)
+    links: dict[str, LinkUse] = field(default_factory=dict)
+    checks: dict[str, LinkCheck] = field(default_factory=dict)
+    link_budget_spent: int = 0  # targets left unchecked because the budget ended
+    complete: bool = True  # False: gathering ended before all planned pages were visited
+
+    def __post_init__(self) -> None:
+        if not self.seed:
+            self.seed = hashlib.sha256(f"{self.quarter}|{self.site.site_id}".encode()).hexdigest()[:16]
+
+    # --- gathering -----------------------------------------------------------------------------------------------
+
+    def add(self, page: Page) -> None:
+        """Read a page into the state; a page that failed leaves its name for the error."""
+        if page.role is Role.HOME:
+            self._add_home(page)
+        elif page.role is Role.COLUMN:
+            self._add_column(page)
+        if not page.error:
+            self._add_links(page)
+        self.pages[page.url] = self._seen(page)
+        if page.role is Role.HOME:
+            self.home = self.pages[page.url]
+
+    def _seen(self, page: Page) -> Seen:
+        if page.error:
+            return Seen(page.url, page.role, page.column, page.error)
+        tags = read_tags(page)
+        group = "column" if page.role is Role.COLUMN else "content"
+        untagged = (*tags.missing("site"), *(() if page.role is Role.HOME else tags.missing(group)))
+        if page.role in (Role.HOME, Role.COLUMN):
+            return Seen(page.url, page.role, page.column, "", untagged=untagged)
+        article = read_article(page)
+        return Seen(page.url, page.role, page.column, "", article.title, article.published, untagged)
+
+    def _add_home(self, page: Page) -> None:
+        if page.error:
+            return
+        columns = [column for column in read_columns(page) if column.local]
+        self.chrome = read_chrome(page, [column.url for column in columns])
+        known = {column.url for column in columns}
+        self.home_rows = tuple(row for row in read_rows(page) if row.url not in known)
+        self.home_open = tuple(
+            row.url
+            for row in self.home_rows
+            if row.published is None and self.site.owns(row.url) and (is_article_url(row.url) or len(row.title) >= 10)
+        )
+        self.home_shell = not any(row.published for row in self.home_rows) and len(self.home_open) < 3
+        listing = read_listing(page, Chrome())
+        self.home_why = listing.why if listing.state is ListState.SCRIPT else ""
+        self.learn(columns, "")
+
+    def learn(self, links: Iterable[ColumnLink], parent: str) -> None:
+        """Take note of columns a page leads to; the shallowest place names a column."""
+        for link in links:
+            if not link.local:
+                continue
+            known = self.columns.get(link.url)
+            if known is None:
+                self.columns[link.url] = Column(link.name, link.url, link.kind, link.level, parent)
+            elif link.level < known.level:
+                known.level, known.name, known.parent = link.level, link.name, parent
+                known.kind = link.kind if link.kind is not ColumnType.OTHER else known.kind
+
+    def _add_column(self, page: Page) -> None:
+        column = self.columns.get(page.url)
+        if column is None:
+            column = self.columns[page.url] = Column(page.column, page.url, ColumnType.OTHER, 2)
+        column.page_url = page.final_url
+        if page.error:
+            column.error = page.error
+            return
+        listing = self.listing(page, column.name)
+        inner = self.inner_columns(page)
+        if inner and listing.state in (ListState.BLANK, ListState.SCRIPT, ListState.SHELL) and not page.rendered:
+            column.children = tuple(link.url for link in inner)
+        elif listing.state is ListState.SHELL:
+            column.children = tuple(link.url for link in inner)
+        column.state, column.why = listing.state, listing.why
+        if column.children and listing.state in (ListState.BLANK, ListState.SHELL):
+            column.state = ListState.SHELL
+        self._note_rows(column, listing)
+
+    def _note_rows(self, column: Column, listing: Listing) -> None:
+        newest = listing.newest(self.at.date())
+        column.newest = max(filter(None, (column.newest, newest)), default=None)
+        column.rows = max(column.rows, len(listing.rows))
+        column.entries = tuple(row.url for row in listing.rows if self.site.owns(row.url))
+        column.undated = tuple(row.url for row in listing.rows if row.published is None and self.site.owns(row.url))
+
+    def add_last_page(self, page: Page) -> None:
+        """Take the rows of an ascending list's last page into its column."""
+        column = next((item for item in self.columns.values() if item.name == page.column), None)
+        if column is not None and not page.error:
+            newest = self.listing(page, column.name).newest(self.at.date())
+            column.newest = max(filter(None, (column.newest, newest)), default=None)
+
+    def listing(self, page: Page, name: str) -> Listing:
+        """Return what a column page shows, its site's frame set apart."""
+        return read_listing(page, self.chrome, self.columns.keys(), name)
+
+    def inner_columns(self, page: Page) -> tuple[ColumnLink, ...]:
+        """Return the second-level columns a column page leads to and the home page does not."""
+        own = {page.url, page.final_url}
+        rows = {row.url for row in read_rows(page) if row.published is not None}
+        return tuple(
+            replace(link, level=max(2, link.level))
+            for link in read_columns(page, level=2)
+            if link.local and link.url not in own and link.url not in rows and link.url not in self.chrome.urls
+        )
+
+    def _add_links(self, page: Page) -> None:
+        home = page.role is Role.HOME
+        for link in read_links(page):
+            use = self.links.get(link.url)
+            if use is None:
+                self.links[link.url] = LinkUse(link.url, link.text, page.url, home)
+                continue
+            use.pages += 1
+            if (not home, page.url) < (not use.on_home, use.page):
+                use.page, use.text = page.url, link.text
+            use.on_home = use.on_home or home
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def sample(self, items: Sequence[T], size: int, purpose: str) -> tuple[T, ...]:
+        """Draw `size` items with the recorded seed; all of them where there are fewer (R12)."""
+        if len(items) <= size:
+            return tuple(items)
+        return tuple(random.Random(f"{self.seed}|{purpose}").sample(list(items), size))  # noqa: S311
+
+    def pages_of(self, *roles: Role) -> list[Seen]:
+        """Return the pages of these roles that were read, in the order of their addresses."""
+        found = [seen for seen in self.pages.values() if seen.role in roles and not seen.error]
+        return sorted(found, key=lambda seen: seen.url)
+
+    def read_columns(self) -> list[Column]:
+        """Return the columns whose page was read, in the order of their addresses."""
+        return [column for _, column in sorted(self.columns.items()) if column.state is not None]
+
+    def newest(self, column: Column, depth: int = 2) -> date | None:
+        """Return the newest date of a column, its articles and its second-level columns."""
+        days = [column.newest]
+        if column.newest is None:
+            days += [self.pages[url].published for url in column.undated if url in self.pages]
+        if depth:
+            days += [self.newest(self.columns[url], depth - 1) for url in column.children if url in self.columns]
+        return max((day for day in days if day and day <= self.at.date()), default=None)
+
+    def settled(self, column: Column, depth: int = 2) -> bool:
+        """Tell whether enough of a column was read to call it stale."""
+        if column.state in (None, ListState.SCRIPT, ListState.MAINTENANCE, ListState.TEXT):
+            return False
+        if column.state is ListState.SHELL and depth:
+            return all(
+                url in self.columns and self.settled(self.columns[url], depth - 1) for url in column.children
+            )
+        opened = [url for url in column.undated[:DATES_NEEDED] if url in self.pages and not self.pages[url].error]
+        return column.newest is not None or not column.undated or len(opened) == len(column.undated[:DATES_NEEDED])
+
+    def home_pages(self) -> set[str]:
+        """Return the addresses that count as the home page: itself, or its columns where it is only a shell (R11)."""
+        home = self.home.url if self.home else self.site.url
+        if not self.home_shell:
+            return {home}
+        return {home} | {column.url for column in self.columns.values() if column.level == 1}
+
+    def state_of(self, target: str) -> LinkCheck | None:
+        """Return the verdict on a link target: from its check, or from its own visit as a page."""
+        if target in self.checks:
+            return self.checks[target]
+        seen = self.pages.get(target)
+        if seen is None or seen.error:
+            return None
+        return LinkCheck(target, LinkState.ALIVE, reason="visited")
+
+    def rows_of_home(self) -> tuple[Row, ...]:
+        """Return the dated entries that stand for the home page (R11 applies)."""
+        return tuple(row for row in self.home_rows if row.published)
