@@ -1,0 +1,446 @@
+"""The footer's six marks and the 我为政府网站找错 entry (D4.2, D4.4), wherever the page writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import unquote, urljoin, urlsplit
+
+from lxml import etree
+
+from govcrawl.extract.text import Element, View, elements, view, written_markup, written_view
+from govcrawl.items import Page
+
+State = Literal["present", "absent", "unseen"]
+MARKS = ("party_government_mark", "site_code", "icp", "police", "organizer", "contact", "find_error")
+SOURCE_LIMIT = 6  # files the spider fetches for one footer
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Whether a mark is shown, what it says and where it stands.
+
+    `unseen` means the page does not show it but could not be seen whole: a person or a browser has to look.
+    `where` is text, img, link, script, included, frame or hidden.
+    """
+
+    state: State
+    value: str = ""
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """The marks by name, and why a missing one may stand in something that was not seen."""
+
+    marks: Mapping[str, Mark]
+    unseen: tuple[str, ...] = ()
+
+    def __getitem__(self, name: str) -> Mark:
+        return self.marks[name]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One document to search: the page itself or something a script or frame adds to it."""
+
+    view: View
+    where: str  # empty for the page itself
+    zone: str
+    root: Element | None = None
+    links: tuple[Element, ...] = ()
+
+
+@dataclass(slots=True)
+class _Found:
+    marks: dict[str, Mark] = field(default_factory=dict)
+
+    def add(self, name: str, value: str, where: str) -> None:
+        """Keep the first sighting of a mark, but let one that a reader sees replace a hidden one."""
+        old = self.marks.get(name)
+        if old is None or (old.state != "present" and where != "hidden"):
+            state: State = "unseen" if where == "hidden" else "present"
+            self.marks[name] = Mark(state, value, where)
+
+
+def read_footer(page: Page) -> Footer:
+    """Read the footer marks of a page; what its HTML, its scripts and its fetched files do not show is not guessed.
+
+    A mark is `absent` only where the whole footer was seen.
+    """
+    known = page.cache.get("footer")
+    if isinstance(known, Footer):
+        return known
+    found = _Found()
+    for piece in _pieces(page):
+        _search(piece, found)
+    unseen = tuple(_unseen(page, found))
+    blank = Mark("unseen" if unseen else "absent")
+    footer = Footer({name: found.marks.get(name, blank) for name in MARKS}, unseen)
+    page.cache["footer"] = footer
+    return footer
+
+
+def footer_sources(page: Page) -> tuple[str, ...]:
+    """Return the same-site scripts and frames that may carry the missing marks, the likeliest first."""
+    if all(mark.state == "present" for mark in read_footer(page).marks.values()):
+        return ()
+    urls = [url for url in _unseen(page, _Found(dict(read_footer(page).marks))) if url.startswith("http")]
+    return tuple(url for url in dict.fromkeys(urls) if page.site.owns(url))[:SOURCE_LIMIT]
+
+
+# --- the pieces ---------------------------------------------------------------------------------------
+
+_HINT = re.compile(
+    r"conac|jiucuo|标识码|ICP|网安备|公安|备案|主办|找错|联系我们|联系电话|[\\%]u(?:4e3b|4E3B|5907|6807|516c|516C)"
+)
+_WHOLE = 6_000  # a script's or frame's text up to this length is all footer
+
+
+def _pieces(page: Page) -> Iterator[_Piece]:
+    own = view(page)
+    yield _Piece(own, "", own.text[_zone_start(own, page.tree) :], page.tree)
+    yield from _scripted(own, "script")
+    for url, text in page.included.items():
+        if text.lstrip()[:1] == "<":
+            inner = written_view(text)
+            yield _Piece(inner, "frame", _zone(inner))
+            yield from _scripted(inner, "frame")
+        elif markup := written_markup(text):
+            inner = written_view(markup)
+            yield _Piece(inner, "included", _zone(inner))
+            yield from _scripted(inner, "included")
+        else:
+            del url
+
+
+def _scripted(of: View, where: str) -> Iterator[_Piece]:
+    for script in of.nodes.get("script", ()):
+        source = script.text
+        if source and _HINT.search(source) and (markup := written_markup(source)):
+            inner = written_view(markup)
+            yield _Piece(inner, where, _zone(inner))
+
+
+def _zone(of: View) -> str:
+    return of.text if len(of.text) <= _WHOLE else of.text[_zone_start(of, None) :]
+
+
+# --- where the footer starts --------------------------------------------------------------------------
+
+_STRONG = re.compile(
+    r"ICP[)）]?\s?备|网安备|公安网备|公安(?:机关)?备案|标识码[^\w]{0,4}\w{0,2}\d{8}", re.IGNORECASE
+)
+_WEAK = re.compile(
+    r"版权所有|copyright|©|all rights? reserved|主办(?:单位|方)?[:：]\S{4,40}\s+承办", re.IGNORECASE
+)
+_CLASSED = etree.XPath(
+    "//footer | //*[contains(@class,'foot') or contains(@id,'foot') or contains(@class,'Foot') or contains(@id,'Foot')"
+    " or contains(@class,'copyright') or contains(@id,'copyright') or contains(@class,'banquan')"
+    " or contains(@class,'dibu') or contains(@class,'yejiao') or contains(@id,'bottom') or contains(@class,'bottom')]"
+)
+_CLOSE = 600  # text of the block around an anchor that still belongs to the footer
+
+
+def _zone_start(of: View, root: Element | None) -> int:
+    """Return where the footer's text begins; the end of the text where there is no footer."""
+    text = of.text
+    anchors = [match.start() for match in _STRONG.finditer(text)]
+    if not anchors:
+        anchors = [
+            m.start() for m in _WEAK.finditer(text) if m.start() > len(text) * 0.5 or len(text) < _CLOSE
+        ]
+    if anchors:
+        return min(_block_start(of, anchor) for anchor in anchors[-6:])
+    if root is None:
+        return len(text)
+    starts = [
+        of.spans[item][0]
+        for item in elements(_CLASSED, root)
+        if item in of.spans and of.size(item) < _CLOSE * 3 and of.spans[item][1] > len(text) - _CLOSE
+    ]
+    return min(starts, default=len(text))
+
+
+def _block_start(of: View, position: int) -> int:
+    """Return the start of the largest block around a position that is still short."""
+    return min(
+        (start for start, end in of.spans.values() if start <= position < end and end - start <= _CLOSE),
+        default=max(0, of.text.rfind("\n", 0, position)),
+    )
+
+
+# --- the marks ----------------------------------------------------------------------------------------
+
+_PROVINCE = "京津沪渝冀豫云滇辽黑湘皖鲁新苏浙赣鄂桂甘陇晋蒙陕秦吉闽贵黔粤青藏川蜀宁琼"
+_CODE = re.compile(
+    r"(?:标识(?:编|代)?码|网站标识|识别码)(?!申请)[^0-9A-Za-z\n]{0,8}(?:\n[^0-9A-Za-z\n]{0,2})?((?:bm|BM)\d{8}|\d{10})(?!\d)"
+)
+_CODE_PARAMETER = re.compile(r"site_?code['\"]?\s?[=:]\s?['\"]?((?:bm|BM)\d{8}|\d{10})(?!\d)", re.IGNORECASE)
+_ICP = re.compile(
+    rf"[{_PROVINCE}]\s?[(（]?\s?ICP\s?[)）]?\s?备\s?(?:案)?(?:字)?\s?第?\s?[A-Z]?\d{{5,12}}\s?号?(?:\s?[-－—]\s?\d{{1,3}}\s?号?)?"
+    rf"|ICP\s?备案?\s?(?:编号|序号|号)?\s?[:：]?\s?第?\s?\d{{6,12}}\s?号?(?:\s?[-－—]\s?\d{{1,3}}\s?号?)?",
+    re.IGNORECASE,
+)
+_POLICE = re.compile(
+    rf"[{_PROVINCE}]?\s?(?:公网\s?安\s?备|公安\s?网\s?备|公安备|公网备|公安(?:机关)?(?:联网|互联网)?备)[^\d\n]{{0,14}}"
+    r"\d{8,14}(?:\s?-\s?\d{1,6})?\s?号?"
+)
+_POLICE_LINK = re.compile(
+    r"beian\.(?:gov|mps\.gov)\.cn/\S{0,80}?(?:recordcode|code)=(\d{8,14})", re.IGNORECASE
+)
+_UNIT = r"[\u4e00-\u9fff·、（）()\w]{2,60}?"
+_END = (
+    r"(?=\s|$|[,，;；|丨。]|承办|协办|联办|技术|运行|运维|维护|版权|管理单位|地址|电话|备案|网站|联系|[:：])"
+)
+_ORGANIZER = (
+    re.compile(
+        rf"主\s?办\s?(?:单位|方|机关|机构)?\s?(?:[(（][^)）\n]{{1,10}}[)）])?(?:\s?[/／]\s?版权所有)?\s?[:：]\s?(?:\n|\t)?\s?({_UNIT}){_END}"
+    ),
+    re.compile(
+        r"(?:^|[\s|丨，,：:由])([\u4e00-\u9fff·、]{4,40}?)\s?[(（]?主办(?:单位)?[)）]?(?=\s|$|[、,，;；|丨。]|[\u4e00-\u9fff]{2,30}承办|承办|版权)",
+        re.MULTILINE,
+    ),
+    re.compile(rf"主办(?:单位|方)\s({_UNIT}){_END}"),
+)
+_NO_UNIT = re.compile(
+    r"^(?:承办|协办|单位|版权|联合|共同|技术|.*(?:活动|大赛|比赛|论坛|会议|培训|讲座|展览|仪式|晚会)$)"
+)
+_PHONE = re.compile(
+    r"(?:电\s?话|热\s?线|传\s?真|联系我们|联系方式|联系人?|总机|咨询|举报|值班|手机)[^\d\n]{0,24}(?:\(?0\d{2,3}\)?\s?[-—－]?\s?)?[1-9]\d{4,10}"
+    r"|(?<!\d)0\d{2,3}\s?[-—－]\s?[1-9]\d{6,7}(?!\d)"
+)
+_ADDRESS = re.compile(r"地\s?址\s?[:：]\s?[\u4e00-\u9fff][^\s|]{3,}")
+_MAIL = re.compile(r"[\w.+-]{2,40}(?:@|#|\(at\))[\w-]{1,40}\.[a-z]{2,6}", re.IGNORECASE)
+_CONTACT_LINK = re.compile(r"^(?:联系|联络)(?:我们|方式|本站|电话|网站)$|^(?:站长|网管|管理员)信箱$")
+_CONAC = re.compile(r"bszs\.conac\.cn|dcs\.conac\.cn|conac\.cn/(?:sitename|js|image)|/(?:CA)\d{15,}\w*\.js")
+_CONAC_NAME = re.compile(r"党政机关(?:网站)?(?:标识|标志)?$|^事业单位(?:网站)?标识$")
+_ENTRY = re.compile(
+    r"exposure/jiucuo|zfwzgl\.www\.gov\.cn|pucha\.kaipuyun\.cn/exposure|121\.43\.68\.40/exposure|/jiucuo(?:\.min)?\.js|"
+    r"^jiucuo(?:\.min)?\.js",
+    re.IGNORECASE,
+)
+_ENTRY_NAME = re.compile(r"政府网站找错")
+_OWN_FORM = re.compile(r"^[【\[]?(?:我要|网站|网页|在线|内容)?纠错[】\]]?$|网站找错|jiucuo", re.IGNORECASE)
+_CODE_CALL = re.compile(r"\(\s*['\"]((?:bm|BM)\d{8}|\d{10})['\"]")
+
+
+def _search(piece: _Piece, found: _Found) -> None:
+    _texts(piece, found)
+    _links(piece, found)
+    _images(piece, found)
+    _scripts(piece, found)
+    _hidden_texts(piece, found)
+
+
+def _texts(piece: _Piece, found: _Found) -> None:
+    where = piece.where or "text"
+    zone = piece.zone
+    if match := _CODE.search(zone):
+        found.add("site_code", match[1].lower(), where)
+    if match := _ICP.search(zone):
+        found.add("icp", _packed(match[0]), where)
+    if match := _POLICE.search(zone):
+        found.add("police", _packed(match[0]), where)
+    if unit := _organizer(zone):
+        found.add("organizer", unit, where)
+    if match := _PHONE.search(zone) or _ADDRESS.search(zone) or _MAIL.search(zone):
+        found.add("contact", match[0], where)
+
+
+def _organizer(zone: str) -> str:
+    for pattern in _ORGANIZER:
+        for match in pattern.finditer(zone):
+            unit = match[1].strip("、·()（） ")
+            if len(unit) >= 3 and not _NO_UNIT.match(unit):
+                return unit
+    return ""
+
+
+def _hidden_texts(piece: _Piece, found: _Found) -> None:
+    hidden = piece.view.hidden_text
+    if not hidden:
+        return
+    for name, pattern in (("site_code", _CODE), ("icp", _ICP), ("police", _POLICE)):
+        if match := pattern.search(hidden):
+            found.add(name, _packed(match[match.lastindex or 0]), "hidden")
+
+
+def _links(piece: _Piece, found: _Found) -> None:
+    of = piece.view
+    zone_start = len(of.text) - len(piece.zone)
+    for link in of.nodes.get("a", ()):
+        href = link.get("href") or ""
+        click = link.get("onclick") or ""
+        target = href if not click else f"{href} {click}"
+        where = "hidden" if link in of.hidden else piece.where or "link"
+        if "conac.cn" in target and _CONAC.search(target):
+            found.add("party_government_mark", href, where)
+        if "beian" in target and (match := _POLICE_LINK.search(target)):
+            found.add("police", match[1], where)
+        start, end = of.spans.get(link, (0, 0))
+        label = of.text[start:end].strip()
+        if _ENTRY.search(target) or (len(label) < 16 and _ENTRY_NAME.search(label) and _leads(target)):
+            found.add("find_error", href if _leads(href) else click, where)
+            _code(target, found, where)
+        elif (
+            start >= zone_start
+            and where != "hidden"
+            and label
+            and len(label) < 8
+            and _CONTACT_LINK.match(label)
+        ):
+            found.add("contact", label, where)
+
+
+def _leads(target: str) -> bool:
+    return bool(target.strip().lstrip("#")) and target.strip().lower() != "javascript:;"
+
+
+def _code(target: str, found: _Found, where: str) -> None:
+    if match := _CODE_PARAMETER.search(target):
+        found.add("site_code", match[1].lower(), where)
+
+
+def _images(piece: _Piece, found: _Found) -> None:
+    of = piece.view
+    for image in of.nodes.get("img", ()):
+        source = image.get("src") or ""
+        label = f"{image.get('alt') or ''} {image.get('title') or ''}".strip()
+        where = "hidden" if image in of.hidden else piece.where or "img"
+        if "conac" in source.lower() or (label and _CONAC_NAME.search(label)):
+            found.add("party_government_mark", source, where)
+        if label:
+            _label(label, found, where)
+        name = source.rsplit("/", 1)[-1].lower()
+        if "jiucuo" in name or "找错" in label:
+            _entry_image(image, label, found, where)
+
+
+def _label(label: str, found: _Found, where: str) -> None:
+    if match := _POLICE.search(label):
+        found.add("police", _packed(match[0]), where)
+    if match := _ICP.search(label):
+        found.add("icp", _packed(match[0]), where)
+    if match := _CODE.search(label):
+        found.add("site_code", match[1].lower(), where)
+
+
+def _entry_image(image: Element, label: str, found: _Found, where: str) -> None:
+    """An image of the entry counts when something happens on a click: a link, or a call with the site code."""
+    parent = image.getparent()
+    holder = parent if parent is not None and parent.tag == "a" else image
+    click = image.get("onclick") or holder.get("onclick") or ""
+    if _CODE_CALL.search(click) or _ENTRY.search(click):
+        found.add("find_error", click, where)
+    elif _ENTRY_NAME.search(label) and _leads(holder.get("href") or ""):
+        found.add("find_error", holder.get("href") or "", where)
+    else:
+        found.add("find_error", image.get("src") or "", "hidden")
+
+
+def _scripts(piece: _Piece, found: _Found) -> None:
+    for script in piece.view.nodes.get("script", ()):
+        source = script.get("src") or ""
+        where = piece.where or "script"
+        if "onac" in source or "/CA" in source:
+            if _CONAC.search(source):
+                found.add("party_government_mark", source.strip(), where)
+        elif "jiucuo" in source and _ENTRY.search(source):
+            found.add("find_error", source.strip(), where)
+            code = script.get("sitecode") or ""
+            if re.fullmatch(r"(?:bm|BM)\d{8}|\d{10}", code):
+                found.add("site_code", code.lower(), where)
+
+
+def _packed(text: str) -> str:
+    return re.sub(r"\s+", "", text)
+
+
+# --- what was not seen --------------------------------------------------------------------------------
+
+_FOOTLIKE = re.compile(r"foot|bottom|copyright|dibu|yejiao|banquan|conac|jiucuo|页脚|底部", re.IGNORECASE)
+_GENERATED = re.compile(r"^(?:\d{6,}|[0-9a-f]{16,}|[0-9a-f]{8}-[0-9a-f-]{20,})$", re.IGNORECASE)
+_LOADED = re.compile(
+    r"""(?:\.load|\$\.get|\$\.ajax|fetch|include|import|url\s?[:=])\s?\(?\s?['"]([^'"\s]{0,200}?"""
+    r"""(?:foot|bottom|dibu|copyright)[^'"\s]{0,100})['"]""",
+    re.IGNORECASE,
+)
+_APP = etree.XPath("//body//*[(@id='app' or @id='root' or @id='__nuxt') and not(*)] | //app-root")
+_SHELL = 300  # with less visible text than this an empty application root is the whole page
+_COUNTER = re.compile(r"visit|count|hits|stat|pv\b|analytics", re.IGNORECASE)
+
+
+def _unseen(page: Page, found: _Found) -> Iterator[str]:
+    """Yield the addresses (or a word) of what may hold a missing mark and was not read, the likeliest first."""
+    missing = [name for name in MARKS if name not in found.marks or found.marks[name].state != "present"]
+    if not missing:
+        return
+    own = view(page)
+    start = _zone_start(own, page.tree)
+    have_footer = sum(name in found.marks and found.marks[name].state == "present" for name in MARKS) >= 2
+    ranked = sorted(_candidates(page, own, start, have_footer), key=lambda item: -item[0])
+    for _, url in ranked:
+        if url not in page.included:
+            yield url
+    if not have_footer:
+        yield from _holes(page, own)
+
+
+def _candidates(page: Page, own: View, start: int, have_footer: bool) -> Iterator[tuple[int, str]]:
+    tail = min(start, int(len(own.text) * 0.6))
+    for script in own.nodes.get("script", ()):
+        source = (script.get("src") or "").strip()
+        if not source:
+            for match in _LOADED.finditer((script.text or "")[:200_000]):
+                if url := _address(page, match[1]):
+                    yield 90, url
+            continue
+        name = unquote(source.split("?", 1)[0].rsplit("/", 1)[-1]).removesuffix(".js")
+        position = own.spans.get(script, (0, 0))[0]
+        late = position >= tail and not _in_head(script)
+        if _FOOTLIKE.search(name):
+            rank = 80
+        elif late and _GENERATED.match(name) and not have_footer:
+            rank = 50
+        else:
+            continue
+        if url := _address(page, source):
+            yield rank, url
+    for frame in own.all("iframe", "frame"):
+        source = (frame.get("src") or "").strip()
+        position = own.spans.get(frame, (0, 0))[0]
+        if not source or _COUNTER.search(source) or frame.get("height") in ("0", "1"):
+            continue
+        if (position >= tail or not have_footer or _FOOTLIKE.search(source)) and (
+            url := _address(page, source)
+        ):
+            yield (70 if position >= tail else 20), url
+
+
+def _in_head(element: Element) -> bool:
+    return any(parent.tag == "head" for parent in element.iterancestors())
+
+
+def _address(page: Page, source: str) -> str:
+    try:
+        url = urljoin(page.base_url, source)
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+    known = page.site.owns(url) or host.endswith(".gov.cn")
+    return url if url.startswith("http") and known and "conac.cn" not in host and "zfwzgl" not in host else ""
+
+
+def _holes(page: Page, own: View) -> Iterator[str]:
+    """Yield words for a footer that only scripts can fill."""
+    for item in elements(_CLASSED, page.tree):
+        if len(item) == 0 and not own.size(item) and item not in own.hidden:
+            yield "empty footer element"
+            return
+    if own.nodes.get("frame"):
+        yield "frameset"
+    elif len(own.text) < _SHELL and elements(_APP, page.tree):
+        yield "script application"
