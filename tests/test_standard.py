@@ -64,6 +64,10 @@ def test_every_rule_can_be_explained_in_chinese(edition: Edition) -> None:
     assert len({rule.zh for rule in edition.rules.values()}) >= len(edition.rules) - 1
 
 
+def test_edition_can_key_a_cache(edition: Edition) -> None:
+    assert {edition: 1}[edition] == 1
+
+
 def test_kinds_of_site(edition: Edition) -> None:
     both = ("portal", "department")
     assert (edition.rules["V3"].kinds, edition.rules["V3"].scored) == (both, both)
@@ -134,6 +138,7 @@ def test_edition_equals_the_collected_facts(edition: Edition) -> None:
         ('zh = "', 'zhh = "', 'code = "D1.4b"', "rule D1.4b of 动态要闻: zh is missing"),
         ('code = "D1.4b"', 'code = "D1.4b"\ncolour = "red"', "", "unknown key colour"),
         ('instead_of = "B1.1a"', 'instead_of = "B1.2"', "", "rule B1.1b: instead_of names B1.2"),
+        ('points = "1"', 'points = "3"', 'code = "B1.1b"', "rule B1.1b: earns more than B1.1a"),
         ("sample = 3\n", "", 'code = "D1.7"', "rule D1.7: sample and sample_of belong together"),
         ('kinds = ["portal", "department"]', 'kinds = ["site"]', "", "parts.veto, kinds: 'site' is unknown"),
         ('look_at = "', 'en2 = "', 'code = "V1.6"', "rule V1.6 of 安全、泄密事故等严重问题: unknown key en2"),

@@ -67,6 +67,16 @@ class RuleSpec:
         """Code and Chinese name together, as people read them: V4.3 空白栏目."""
         return f"{self.code} {self.zh}"
 
+    @property
+    def is_veto(self) -> bool:
+        """Tell whether one failure fails the site."""
+        return self.part == "veto"
+
+    @property
+    def is_bonus(self) -> bool:
+        """Tell whether `passed` earns points instead of keeping them."""
+        return self.part == "bonus"
+
 
 @dataclass(frozen=True, slots=True)
 class IndicatorSpec:
@@ -91,9 +101,9 @@ class PartSpec:
     categories: Mapping[str, Decimal]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Edition:
-    """One edition of the standard."""
+    """One edition of the standard; compared and hashed by identity, so that caches may key on it."""
 
     id: str
     title: str
@@ -296,6 +306,8 @@ def _prove_rule(rule: RuleSpec, edition: Edition) -> None:
         raise EditionError(
             f"{where}: instead_of names {rule.instead_of}, which is no other rule of its indicator"
         )
+    if other and rule.points is not None and other.points is not None and rule.points > other.points:
+        raise EditionError(f"{where}: earns more than {other.code}, which it stands in for")
     if not set(rule.scored) <= set(rule.kinds):
         raise EditionError(f"{where}: is scored on kinds of site it is not checked on")
 
