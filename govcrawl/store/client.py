@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -71,6 +72,12 @@ def connect_async(uri: str) -> Async:
 def ping(uri: str) -> None:
     """Raise GovcrawlError with one line, free of credentials, unless the server answers within about 5 s."""
     connect(uri).client.close()
+
+
+def clock(hello: Document) -> datetime:
+    """Return the server's own time from its answer to `hello` (localTime, a documented field)."""
+    found: datetime = hello["localTime"]
+    return found.replace(tzinfo=UTC)  # commands are decoded without our client's options
 
 
 def _client(uri: str) -> MongoClient[Document]:

@@ -17,7 +17,7 @@ from pymongo import ASCENDING, ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from govcrawl.items import GovcrawlError, Site
-from govcrawl.store.client import Async, Document, Sync
+from govcrawl.store.client import Async, Document, Sync, clock
 from govcrawl.store.patience import patient
 
 ALONE_AFTER = 5  # crashes: from here on a site is only given to a worker with nothing else to lose
@@ -198,7 +198,7 @@ class Ledger:
 
     async def _now(self) -> datetime:
         hello = await patient(lambda: self.db.command("hello"))
-        return _clock(hello)
+        return clock(hello)
 
 
 def _giving_back(
@@ -277,10 +277,4 @@ def _entry(row: Document, event: str, owner: str, now: datetime) -> Document:
 
 
 def _now(db: Sync) -> datetime:
-    return _clock(db.command("hello"))
-
-
-def _clock(hello: Document) -> datetime:
-    """The server's own time, a documented field of its `hello`."""
-    found: datetime = hello["localTime"]
-    return found
+    return clock(db.command("hello"))

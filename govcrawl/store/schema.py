@@ -7,6 +7,7 @@ from typing import Any
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import CollectionInvalid
 
+from govcrawl.store.blobs import BUCKET
 from govcrawl.store.client import Document, Sync
 
 HASH = {"bsonType": "string", "pattern": "^[0-9a-f]{64}$"}
@@ -139,6 +140,9 @@ def ensure_schema(db: Sync) -> None:
         indexes = [IndexModel([(key, ASCENDING) for key in keys]) for keys in INDEXES.get(name, ())]
         if indexes:
             db[name].create_indexes(indexes)
+    # What every GridFS driver creates before its first upload; ours writes the chunks itself.
+    db[f"{BUCKET}.files"].create_index([("filename", ASCENDING), ("uploadDate", ASCENDING)])
+    db[f"{BUCKET}.chunks"].create_index([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)
 
 
 def _validator(fields: dict[str, Any]) -> Document:
