@@ -1,0 +1,113 @@
+"""Makes a province, serves it, inspects it with the real command and judges what came out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.province.judge import Judgement, judge, read_claims
+from tests.province.model import AT, QUARTER
+from tests.province.truth import read_truth
+from tests.province.world import SEED, make
+
+_ROOT = Path(".govcrawl") / "demo"
+_GOOD = 0.99
+_START_LIMIT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The figures `govcrawl inspect --summary` writes."""
+
+    planned: int
+    done: int
+    failed: int
+    pages: int
+    seconds: float
+    peak_mb: float
+
+
+def closing_line(summary: Summary, judged: Judgement) -> str:
+    """Return the line a demo ends with."""
+    total = judged.total
+    return (
+        f"demo: {summary.planned} sites planned, {summary.done} done, {summary.failed} failed; "
+        f"precision {total.precision:.3f}, recall {total.recall:.3f} on {total.planted} planted faults; "
+        f"{summary.pages} pages in {summary.seconds:.0f} s, peak {summary.peak_mb:.0f} MB"
+    )
+
+
+def demo(sites: int, seed: int = SEED, extra: Sequence[str] = ()) -> int:
+    """Run the demo and return its exit code; `extra` goes to `govcrawl inspect`."""
+    _ROOT.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{sites}-sites-", dir=_ROOT))
+    make(folder, sites, seed)
+    print(f"demo: a province of {sites} sites in {folder}", flush=True)
+    proxy = _start_proxy(folder)
+    try:
+        port = _port(folder / "port", proxy)
+        code = _inspect(folder, port, extra)
+    finally:
+        proxy.terminate()
+        proxy.wait(10)
+    summary_file = folder / "summary.json"
+    if not summary_file.exists():
+        print(f"demo: the inspection ended with exit code {code} and wrote no summary", file=sys.stderr)
+        return 1
+    summary = Summary(**json.loads(summary_file.read_text(encoding="utf-8")))
+    for name in ("findings", "scores"):
+        _save(folder, name)
+    judged = judge(read_truth(folder / "truth.csv"), read_claims(folder / "findings.jsonl"))
+    print(judged.table())
+    print(closing_line(summary, judged))
+    print(_afterword(folder))
+    total = judged.total
+    complete = summary.planned == summary.done == sites and summary.failed == 0
+    return 0 if complete and total.precision >= _GOOD and total.recall >= _GOOD else 1
+
+
+def _afterword(folder: Path) -> str:
+    return (
+        f"results: {folder}/findings.jsonl, {folder}/scores.jsonl; what was planted: {folder}/truth.csv\n"
+        f"next:    govcrawl findings --quarter {QUARTER} --rule V3\n"
+        f"         govcrawl scores --quarter {QUARTER}\n"
+        "         govcrawl rules V4.3"
+    )
+
+
+def _start_proxy(folder: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.province", "serve", "--dir", str(folder)]
+    command += ["--port-file", str(folder / "port"), "--log", str(folder / "requests.log")]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+
+def _port(path: Path, proxy: subprocess.Popen[bytes]) -> int:
+    """Wait for the proxy to say where it listens."""
+    until = time.monotonic() + _START_LIMIT
+    while time.monotonic() < until and proxy.poll() is None:
+        if path.exists() and path.read_text().strip():
+            return int(path.read_text())
+        time.sleep(0.05)
+    raise SystemExit("demo: the province's proxy did not start")
+
+
+def _inspect(folder: Path, port: int, extra: Sequence[str]) -> int:
+    command = [
+        sys.executable, "-m", "govcrawl.cli", "inspect", "--registry", str(folder / "roster.csv"),
+        "--quarter", QUARTER, "--at", AT.isoformat(), "--proxy", f"http://127.0.0.1:{port}",
+        "--summary", str(folder / "summary.json"), *extra,
+    ]  # fmt: skip
+    return subprocess.run(command, check=False).returncode
+
+
+def _save(folder: Path, name: str) -> None:
+    """Save what a command prints as JSON lines."""
+    command = [sys.executable, "-m", "govcrawl.cli", name, "--quarter", QUARTER, "--format", "jsonl"]
+    with (folder / f"{name}.jsonl").open("wb") as handle:
+        subprocess.run(command, check=True, stdout=handle)
