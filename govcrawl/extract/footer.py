@@ -66,7 +66,7 @@ class _Found:
 
 
 def read_footer(page: Page) -> Footer:
-    """Read the footer marks of a page; what its HTML, its scripts and its fetched files do not show is not guessed.
+    """Read the footer marks of a page from its HTML, its scripts and its fetched files, guessing nothing.
 
     A mark is `absent` only where the whole footer was seen.
     """
@@ -137,9 +137,10 @@ _WEAK = re.compile(
     r"版权所有|copyright|©|all rights? reserved|主办(?:单位|方)?[:：]\S{4,40}\s+承办", re.IGNORECASE
 )
 _CLASSED = etree.XPath(
-    "//footer | //*[contains(@class,'foot') or contains(@id,'foot') or contains(@class,'Foot') or contains(@id,'Foot')"
-    " or contains(@class,'copyright') or contains(@id,'copyright') or contains(@class,'banquan')"
-    " or contains(@class,'dibu') or contains(@class,'yejiao') or contains(@id,'bottom') or contains(@class,'bottom')]"
+    "//footer | //*[contains(@class,'foot') or contains(@id,'foot') or contains(@class,'Foot')"
+    " or contains(@id,'Foot') or contains(@class,'copyright') or contains(@id,'copyright')"
+    " or contains(@class,'banquan') or contains(@class,'dibu') or contains(@class,'yejiao')"
+    " or contains(@id,'bottom') or contains(@class,'bottom')]"
 )
 _CLOSE = 600  # text of the block around an anchor that still belongs to the footer
 
@@ -329,7 +330,7 @@ def _label(label: str, found: _Found, where: str) -> None:
 
 
 def _entry_image(image: Element, label: str, found: _Found, where: str) -> None:
-    """An image of the entry counts when something happens on a click: a link, or a call with the site code."""
+    """An image of the entry counts when a click leads on: a link, or a call with the site code."""
     parent = image.getparent()
     holder = parent if parent is not None and parent.tag == "a" else image
     click = image.get("onclick") or holder.get("onclick") or ""
@@ -374,7 +375,7 @@ _COUNTER = re.compile(r"visit|count|hits|stat|pv\b|analytics", re.IGNORECASE)
 
 
 def _unseen(page: Page, found: _Found) -> Iterator[str]:
-    """Yield the addresses (or a word) of what may hold a missing mark and was not read, the likeliest first."""
+    """Yield addresses (or a word) of what may hold a missing mark and was not read, the likeliest first."""
     missing = [name for name in MARKS if name not in found.marks or found.marks[name].state != "present"]
     if not missing:
         return
