@@ -10,6 +10,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -132,6 +133,11 @@ class Ledger:
         rows = await patient(lambda: self.db.ledger.find(mine, {"site_id": 1}).to_list())
         return {row["site_id"] for row in rows}
 
+    async def unfinished(self, run: str) -> int:
+        """Return how many sites of the run are still planned or leased."""
+        open_rows = {"run": run, "state": {"$in": ["planned", "leased"]}}
+        return await patient(lambda: self.db.ledger.count_documents(open_rows))
+
     async def done(self, run: str, site_id: str, owner: str, counts: Mapping[str, int]) -> bool:
         """Record a site as inspected, after flushing the writer; False when somebody else has the lease."""
         return await self._finish(
@@ -251,6 +257,7 @@ def _row(run: Document, order: int, site: Site) -> Document:
         "attempts": 0,
         "reason": "",
         "seed": seed,
+        "site": asdict(site) | {"allowed_hosts": list(site.allowed_hosts)},
         "counts": {},
         "finished_at": None,
     }

@@ -55,6 +55,7 @@ COLLECTIONS: dict[str, dict[str, Any]] = {
         "attempts": COUNT,
         "reason": TEXT,
         "seed": NAME,
+        "site": TABLE,  # the roster row the inspection went by
         "counts": TABLE,
         "finished_at": DATE_OR_NULL,
     },

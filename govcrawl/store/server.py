@@ -177,6 +177,7 @@ def _started(root: Path) -> str:
             stdout=log,
             stderr=log,
             cwd=root,
+            env=os.environ | {"MALLOC_ARENA_MAX": "2"},  # else its threads' heaps grow with every page
             start_new_session=True,
             check=False,
         )

@@ -1,0 +1,102 @@
+"""What commands read and the score writes: findings of a quarter, scores, the state of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, ReplaceOne
+
+from govcrawl.store.client import Document, Sync, connect
+from govcrawl.store.ledger import counts as run_counts
+
+__all__ = [
+    "connect",
+    "failed_sites",
+    "findings",
+    "inspected",
+    "latest_run",
+    "run_counts",
+    "run_of",
+    "save_scores",
+    "save_summary",
+    "scores",
+    "sites_of_run",
+    "summary",
+]
+
+AT_ONCE = 1000  # documents a write
+
+
+def latest_run(db: Sync, quarter: str) -> str | None:
+    """Return the id of the quarter's run that was started last."""
+    run = db.runs.find_one({"quarter": quarter}, {"_id": 1}, sort=[("started_at", DESCENDING)])
+    return str(run["_id"]) if run else None
+
+
+def run_of(db: Sync, run: str) -> Document | None:
+    """Return the document of a run, its monitoring point `at` with the time zone it was given in."""
+    doc = db.runs.find_one({"_id": run})
+    return doc and doc | {"at": datetime.fromisoformat(doc["at"])}
+
+
+def sites_of_run(db: Sync, run: str) -> list[Document]:
+    """Return the ledger rows of a run in order."""
+    return db.ledger.find({"run": run}).sort("order", ASCENDING).to_list()
+
+
+def failed_sites(db: Sync, run: str) -> list[tuple[str, str]]:
+    """Return (site_id, reason) of the sites that could not be inspected, in order."""
+    rows = db.ledger.find({"run": run, "state": "failed"}).sort("order", ASCENDING)
+    return [(row["site_id"], row["reason"]) for row in rows]
+
+
+def inspected(db: Sync, quarter: str) -> dict[str, str]:
+    """Return the newest finished inspection of each site in the quarter: site_id -> run id."""
+    rows = db.ledger.find({"quarter": quarter, "state": "done"}, {"site_id": 1, "run": 1, "finished_at": 1})
+    return {row["site_id"]: row["run"] for row in rows.sort("finished_at", ASCENDING)}
+
+
+def findings(db: Sync, quarter: str, site: str | None = None, rule: str | None = None) -> Iterator[Document]:
+    """Yield the findings of each site's newest finished inspection, by site, rule and finding_id.
+
+    So the order does not depend on when or by whom a site was inspected.
+    """
+    newest = inspected(db, quarter)
+    query: Document = {"quarter": quarter}
+    if site is not None:
+        query["site_id"] = site
+    if rule is not None:
+        query["rule"] = rule
+    order = [("site_id", ASCENDING), ("rule", ASCENDING), ("finding_id", ASCENDING)]
+    for doc in db.findings.find(query).sort(order):
+        if newest.get(doc["site_id"]) == doc["run"]:
+            yield doc
+
+
+def save_scores(db: Sync, quarter: str, scores: Iterable[Mapping[str, Any]]) -> None:
+    """Make these the quarter's scores; each needs a `site_id`, Decimals stay exact."""
+    docs = [{**score, "_id": f"{quarter}:{score['site_id']}", "quarter": quarter} for score in scores]
+    for start in range(0, len(docs), AT_ONCE):
+        some = docs[start : start + AT_ONCE]
+        db.scores.bulk_write(
+            [ReplaceOne({"_id": doc["_id"]}, doc, upsert=True) for doc in some], ordered=False
+        )
+    db.scores.delete_many({"quarter": quarter, "_id": {"$nin": [doc["_id"] for doc in docs]}})
+
+
+def scores(db: Sync, quarter: str, site: str | None = None) -> Iterator[Document]:
+    """Yield the quarter's scores in the order of site_id, without the store's own key."""
+    query = {"quarter": quarter} | ({"site_id": site} if site is not None else {})
+    yield from db.scores.find(query, {"_id": 0}).sort("site_id", ASCENDING)
+
+
+def save_summary(db: Sync, quarter: str, summary: Mapping[str, Any]) -> None:
+    """Make this the quarter's summary."""
+    db.summaries.replace_one({"_id": quarter}, dict(summary), upsert=True)
+
+
+def summary(db: Sync, quarter: str) -> Document | None:
+    """Return the quarter's summary, if it has been computed."""
+    return db.summaries.find_one({"_id": quarter}, {"_id": 0})
