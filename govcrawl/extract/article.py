@@ -49,7 +49,8 @@ def read_article(page: Page) -> Article:
 _BODY = etree.XPath(
     "//*[@id='zoom' or @id='Zoom' or @id='zoomcon' or @id='UCAP-CONTENT' or @id='vsb_content'"
     " or @id='content_body' or @id='article' or @id='articleContent' or @id='article-content'"
-    " or @id='textbody' or @id='js_content' or @id='mainText' or @id='BodyLabel' or @id='news_content' or @id='contentText'"
+    " or @id='textbody' or @id='js_content' or @id='mainText' or @id='BodyLabel'"
+    " or @id='news_content' or @id='contentText'"
     " or @id='artibody' or contains(@class,'TRS_Editor') or contains(@class,'trs_editor')"
     " or contains(@class,'TRS_UEDITOR') or contains(@class,'trs_paper') or contains(@class,'article-content')"
     " or contains(@class,'article_content') or contains(@class,'news_content')"

@@ -49,8 +49,6 @@ class _Piece:
     view: View
     where: str  # empty for the page itself
     zone: str
-    root: Element | None = None
-    links: tuple[Element, ...] = ()
 
 
 @dataclass(slots=True)
@@ -91,6 +89,14 @@ def footer_sources(page: Page) -> tuple[str, ...]:
     return tuple(url for url in dict.fromkeys(urls) if page.site.owns(url))[:SOURCE_LIMIT]
 
 
+def footer_start(page: Page) -> int:
+    """Return where the footer begins in the page's visible text; its length where there is no footer."""
+    known = page.cache.get("footer_start")
+    if not isinstance(known, int):
+        known = page.cache["footer_start"] = _zone_start(view(page), page.tree)
+    return known
+
+
 # --- the pieces ---------------------------------------------------------------------------------------
 
 _HINT = re.compile(
@@ -101,9 +107,9 @@ _WHOLE = 6_000  # a script's or frame's text up to this length is all footer
 
 def _pieces(page: Page) -> Iterator[_Piece]:
     own = view(page)
-    yield _Piece(own, "", own.text[_zone_start(own, page.tree) :], page.tree)
+    yield _Piece(own, "", own.text[footer_start(page) :])
     yield from _scripted(own, "script")
-    for url, text in page.included.items():
+    for text in page.included.values():
         if text.lstrip()[:1] == "<":
             inner = written_view(text)
             yield _Piece(inner, "frame", _zone(inner))
@@ -112,8 +118,6 @@ def _pieces(page: Page) -> Iterator[_Piece]:
             inner = written_view(markup)
             yield _Piece(inner, "included", _zone(inner))
             yield from _scripted(inner, "included")
-        else:
-            del url
 
 
 def _scripted(of: View, where: str) -> Iterator[_Piece]:
@@ -380,7 +384,7 @@ def _unseen(page: Page, found: _Found) -> Iterator[str]:
     if not missing:
         return
     own = view(page)
-    start = _zone_start(own, page.tree)
+    start = footer_start(page)
     have_footer = sum(name in found.marks and found.marks[name].state == "present" for name in MARKS) >= 2
     ranked = sorted(_candidates(page, own, start, have_footer), key=lambda item: -item[0])
     for _, url in ranked:
