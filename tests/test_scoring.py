@@ -499,7 +499,7 @@ def test_failed_portals_share_the_lowest_band() -> None:
 
 
 def test_mean_is_rounded_half_up() -> None:
-    assert summarise(*totals("100.1", "100.2")).mean == D("100.2")
+    assert summarise(*totals("100.2", "100.3")).mean == D("100.3")
 
 
 def test_empty_quarter() -> None:
