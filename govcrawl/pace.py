@@ -13,7 +13,9 @@ from email.utils import parsedate_to_datetime
 LONGEST_WAIT = 120.0  # seconds a Retry-After or a back-off may hold a host: longer stalls the inspection
 LONGEST_CRAWL_DELAY = 30.0  # a robots.txt asking for more would keep a site out of the quarter
 _FIRST_BACK_OFF = 1.0
+_GAP_AFTER_REFUSAL = 0.1  # the least a host that refused is given, however small the gap was
 _CALM = 30.0  # seconds without a refusal that heal one refusal
+_GOOD = 0.25  # part of a refusal that one good answer heals
 _WIDEST = 4.0  # slow answers widen the gap at most this many times
 _CROWD = 1024  # gates kept before idle ones are dropped
 _HOST = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/?#\\@]*@)?(\[[^\]]*\]|[^/?#\\:@]*)", re.IGNORECASE)
@@ -110,13 +112,10 @@ class _Gate:
     def current_gap(self, now: float) -> float:
         """Return the gap: wider after slow answers (up to 4 times) and unhealed refusals (up to 16 times)."""
         gap = self.gap
-        if not gap:
-            return 0.0
-        if self.latency > gap:
+        if gap and self.latency > gap:
             gap = min(self.latency, gap * _WIDEST)
-        if self.refusals:
-            gap *= 2 ** min(self.unhealed(now), 4.0)
-        return gap
+        unhealed = self.unhealed(now) if self.refusals else 0.0
+        return max(gap, _GAP_AFTER_REFUSAL) * 2 ** min(unhealed, 4.0) if unhealed else gap
 
     def unhealed(self, now: float) -> float:
         """Return the refusals that calm has not healed yet."""
@@ -194,7 +193,7 @@ class Pace:
     ) -> None:
         self.delay = delay
         self.log = log
-        self._per_host = per_host
+        self.per_host = per_host
         self._per_ip = max(1, per_ip // workers)
         self._ip_gap = (1 / ip_rate if ip_rate else delay / 4) * workers
         self._clock = clock
@@ -234,17 +233,19 @@ class Pace:
             self._hosts[host.lower()].gap = self._gap_of(host.lower())
 
     def observe(self, host: str, elapsed: float) -> None:
-        """Learn how long a host took to answer: slow hosts get wider gaps, until they are fast again."""
-        if not self.delay:
+        """Learn how long a good answer took: slow hosts get wider gaps; good answers heal refusals."""
+        gate = self._hosts.get(host.lower())
+        if gate is None:
             return
-        gate = self.host_gate(host.lower())
+        if gate.refusals:
+            gate.refusals = max(0.0, gate.refusals - _GOOD)
         gate.latency += (elapsed - gate.latency) * 0.3
 
     def host_gate(self, host: str) -> _Gate:
         """Return the gate of a host."""
         gate = self._hosts.get(host)
         if gate is None:
-            gate = self._hosts[host] = _Gate(self._gap_of(host), self._per_host)
+            gate = self._hosts[host] = _Gate(self._gap_of(host), self.per_host)
         return gate
 
     def ip_gate(self, ip: str) -> _Gate:

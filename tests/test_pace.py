@@ -216,6 +216,18 @@ def test_back_off_grows_once_a_refusal_and_heals_with_calm() -> None:
     assert pace.penalise("http://a/") == 1.0
 
 
+def test_good_answers_heal_a_refusal() -> None:
+    clock = Clock()
+    pace = Pace(delay=0.0, clock=clock)
+    pace.penalise("http://a/")
+    clock.now += 1.0
+    gate = pace.host_gate("a")
+    assert gate.current_gap(clock.now) == pytest.approx(0.2)
+    for _ in range(4):
+        pace.observe("a", 0.1)
+    assert gate.current_gap(clock.now) == 0.0
+
+
 def test_slow_answers_widen_the_gap_up_to_four_times_and_fast_ones_heal_it() -> None:
     pace = Pace(delay=0.25)
     gate = pace.host_gate("a")
