@@ -25,6 +25,7 @@ from playwright.async_api import BrowserContext, CDPSession, Dialog, Error, Page
 
 from govcrawl import __version__, inpage, picture, processes
 from govcrawl.items import GovcrawlError
+from govcrawl.proxy import NAME, EgressProxy
 
 SETTLE = 5.0  # seconds a page may take to fall silent after its document is parsed
 QUIET = 0.3  # seconds without a request that count as silence
@@ -185,6 +186,7 @@ class _Visit:
 
     def __init__(self, url: str, stored: Seen | None = None) -> None:
         self.url = url
+        self.asked = url  # the address the main document was last asked at
         self.stored = stored
         self.begun = time.monotonic()
         self.final_url = ""
@@ -206,6 +208,11 @@ class _Visit:
     def elapsed(self) -> float:
         """Seconds since the visit began."""
         return time.monotonic() - self.begun
+
+    @property
+    def refused(self) -> bool:
+        """Whether the answer may come from the egress proxy instead of the site."""
+        return self.error == "proxy" or self._header("proxy-status").startswith(f"{NAME};")
 
     async def work(self) -> None:
         """Do what the visit is for, on a settled page."""
@@ -338,6 +345,7 @@ class _Visit:
         if status is None:
             await self._asking(held, event["request"]["url"])
             return
+        self.asked = event["request"]["url"]
         fault = self._hop(status, event.get("responseHeaders", ()))
         if fault:
             self._end(fault)
@@ -475,14 +483,14 @@ class Browser:
     At most `slots` pages are open at a time (`in_use` of `capacity`); further calls wait. `deadline` seconds
     bound one call once it has its slot. The browser is replaced after `max_pages` pages, `max_age` seconds,
     or when its processes hold more than `max_rss_mb` of their own memory; open pages finish in the old one.
-    `proxy` is the address of the egress proxy: with it no name is looked up and nothing is reached except
-    through it.
+    `proxy` is the running egress proxy, or the address of one: no name is looked up and nothing is reached
+    except through it; the first start proves that with a listener on loopback.
     """
 
     def __init__(
         self,
         *,
-        proxy: str | None = None,
+        proxy: EgressProxy | str | None = None,
         executable: str = "/usr/bin/chromium",
         slots: int = 2,
         deadline: float = 30.0,
@@ -599,7 +607,16 @@ class Browser:
                 self.in_use -= 1
         if visit.error == "lost":
             visit.error = "closed" if self._closed else "crashed"
+        if isinstance(self.proxy, EgressProxy) and visit.refused:
+            visit.error = self._why(self.proxy, visit)
         return visit
+
+    @staticmethod
+    def _why(proxy: EgressProxy, visit: _Visit) -> str | None:
+        """Ask the egress proxy why it could not reach a page's host."""
+        parts = urlsplit(visit.asked)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        return proxy.why(parts.hostname or "", port) or visit.error
 
     async def _attempt(self, visit: _Visit, site_id: str, end: float) -> str | None:
         if self._closed:
@@ -626,10 +643,26 @@ class Browser:
                 else:
                     await current.close()
             if self._current is None:
-                self._current = await _Chromium.launch(self)
-                self.launches += 1
+                self._current = await self._launch()
             self._current.active += 1
             return self._current
+
+    async def _launch(self) -> _Chromium:
+        """Start Chromium; the first one has to prove that it cannot get past the egress proxy."""
+        chromium = await _Chromium.launch(self)
+        if not self.launches and isinstance(self.proxy, EgressProxy):
+
+            async def visit(url: str) -> None:
+                chromium.active += 1
+                await chromium.serve(_Reading(url), "", time.monotonic() + LAUNCH)
+
+            try:
+                await self.proxy.self_test(visit)
+            except BaseException:
+                await chromium.close()
+                raise
+        self.launches += 1
+        return chromium
 
     def _spent(self, chromium: _Chromium) -> bool:
         return (
@@ -679,10 +712,10 @@ class _Chromium:
     async def launch(cls, owner: Browser) -> _Chromium:
         """Start a driver and a browser; an error leaves neither behind."""
         executable = find_chromium(owner.executable)
+        proxy = owner.proxy.url if isinstance(owner.proxy, EgressProxy) else owner.proxy
         args = list(FLAGS)
-        if owner.proxy:
-            host = urlsplit(owner.proxy).hostname
-            args.append(f"--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE {host}")
+        if proxy:
+            args.append(f"--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE {urlsplit(proxy).hostname}")
         playwright = await async_playwright().start()
         try:
             browser = await playwright.chromium.launch(
@@ -690,7 +723,7 @@ class _Chromium:
                 args=args,
                 ignore_default_args=list(UNWANTED),
                 chromium_sandbox=os.geteuid() != 0,  # Chromium's sandbox refuses to run as root
-                proxy={"server": owner.proxy, "bypass": "<-loopback>"} if owner.proxy else None,
+                proxy={"server": proxy, "bypass": "<-loopback>"} if proxy else None,
                 handle_sigint=False,
                 handle_sigterm=False,
                 handle_sighup=False,
