@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import ssl
 from collections import deque
@@ -643,10 +644,11 @@ def _name(error: BaseException) -> str:
         return "dns"
     if isinstance(error, ValueError):
         return "invalid_url"
-    if isinstance(error, ConnectionRefusedError) or isinstance(
-        getattr(error, "os_error", None), ConnectionRefusedError
-    ):
+    number = getattr(error, "errno", None)
+    if number == errno.ECONNREFUSED:
         return "refused"
+    if number in (errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE):
+        return "reset"
     if isinstance(error, aiohttp.ClientResponseError):
         return "protocol"
     if isinstance(error, (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionError)):
