@@ -258,7 +258,7 @@ def _texts(piece: _Piece, found: _Found) -> None:
 def _organizer(zone: str) -> str:
     for pattern in _ORGANIZER:
         for match in pattern.finditer(zone):
-            unit = match[1].strip("、·()（） ")
+            unit = match[1].strip("、·()（） ").removesuffix("主办")
             if len(unit) >= 3 and not _NO_UNIT.match(unit):
                 return unit
     return ""
