@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pymongo.errors import AutoReconnect, OperationFailure
 
 from govcrawl.items import GovcrawlError
 from govcrawl.store import child, client, server
@@ -122,6 +123,23 @@ def test_unreachable_server_is_one_line_without_credentials(tmp_path: Path) -> N
     assert line.endswith("cannot be reached: connection refused")
     assert "s3cret" not in line
     assert "office" not in line
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (AutoReconnect("h: [Errno 104] Connection reset by peer"), "cannot be reached: connection closed"),
+        (OperationFailure("not allowed on pages", code=13), "this user lacks the rights to read and write"),
+        (OperationFailure("text of a page", code=2), "refused an operation (OperationFailure, code 2)"),
+    ],
+)
+def test_error_of_the_driver_leaves_a_command_as_one_line(
+    mongo_uri: str, tmp_path: Path, error: Exception, line: str
+) -> None:
+    with pytest.raises(GovcrawlError) as caught, server.resolve(mongo_uri, tmp_path):
+        raise error
+    assert str(caught.value).endswith(line)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import logging
 import os
 import random
 import signal
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -316,6 +318,40 @@ def test_page_is_never_there_without_its_bytes(store_uri: str, monkeypatch: pyte
 
     with pytest.raises(GovcrawlError, match="cut"):
         with_writer(store_uri, work)
+
+
+ENDLESS = """
+import asyncio, sys
+from datetime import UTC, datetime
+from govcrawl.items import Page, Site
+from govcrawl.store.client import connect_async
+from govcrawl.store.writer import Writer
+
+async def main() -> None:
+    site = Site("s", "s", "portal", "city", "330100", "", "http://s.cn/")
+    async with Writer(connect_async(sys.argv[1]), "r") as store:
+        for n in range(10**9):
+            body = f"{sys.argv[2]} {n}".encode()
+            await store.add_page(Page(site, "2023Q3", f"http://s.cn/{n}", datetime.now(UTC), body=body))
+            if n % 100 == 99:
+                await store.flush() if n % 200 == 199 else await asyncio.sleep(0)
+                print(n, flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("lines", [1, 4, 9])
+def test_killed_worker_leaves_no_page_without_its_bytes(store: Sync, store_uri: str, lines: int) -> None:
+    command = [sys.executable, "-c", ENDLESS, store_uri, str(lines)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as worker:
+        assert worker.stdout is not None
+        for _ in range(lines):
+            assert worker.stdout.readline()
+        worker.kill()
+    bodies = set(store.pages.distinct("body"))
+    assert len(bodies) >= lines // 2 * 200
+    assert bodies <= set(store.blobs.distinct("_id"))
 
 
 def test_waiting_ends_with_one_line() -> None:

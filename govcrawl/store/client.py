@@ -12,7 +12,7 @@ from bson.decimal128 import Decimal128
 from pymongo import AsyncMongoClient, MongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.database import Database
-from pymongo.errors import ConfigurationError, InvalidURI, OperationFailure, PyMongoError
+from pymongo.errors import ConfigurationError, ConnectionFailure, InvalidURI, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
 from govcrawl.items import GovcrawlError
@@ -24,6 +24,8 @@ Async: TypeAlias = AsyncDatabase[Document]
 DATABASE = "govcrawl"  # where the URI names none
 REACH = 4000  # milliseconds to find a server
 ANSWER = 60_000  # milliseconds for one answer: a dead connection must not hang a crawl for ever
+
+REFUSALS = {13: "this user lacks the rights to read and write", 18: "user name or password not accepted"}
 
 
 class DecimalCodec(TypeCodec):
@@ -59,7 +61,7 @@ def connect(uri: str) -> Sync:
         client.admin.command("ping")
     except PyMongoError as error:
         client.close()
-        raise _unreachable(uri, error) from error
+        raise one_line(uri, error) from error
     return client.get_default_database(DATABASE)
 
 
@@ -84,15 +86,19 @@ def _client(uri: str) -> MongoClient[Document]:
     try:
         return MongoClient(uri, **_options())
     except (InvalidURI, ConfigurationError, ValueError) as error:
-        raise _unreachable(uri, error) from error
+        raise one_line(uri, error) from error
 
 
-def _unreachable(uri: str, error: Exception) -> GovcrawlError:
+def one_line(uri: str, error: Exception) -> GovcrawlError:
+    """Return what went wrong at which server, without user, password or stored text."""
     if isinstance(error, InvalidURI | ConfigurationError | ValueError):
         return GovcrawlError(f"--mongo {_hosts(uri)}: not a usable MongoDB URI ({type(error).__name__})")
-    if isinstance(error, OperationFailure):
-        return GovcrawlError(f"MongoDB at {_hosts(uri)} refused the connection: code {error.code}")
-    return GovcrawlError(f"MongoDB at {_hosts(uri)} cannot be reached: {_reason(str(error))}")
+    if isinstance(error, ConnectionFailure):
+        return GovcrawlError(f"MongoDB at {_hosts(uri)} cannot be reached: {_reason(str(error))}")
+    if isinstance(error, OperationFailure) and error.code in REFUSALS:
+        return GovcrawlError(f"MongoDB at {_hosts(uri)}: {REFUSALS[error.code]}")
+    code = f", code {error.code}" if isinstance(error, OperationFailure) and error.code else ""
+    return GovcrawlError(f"MongoDB at {_hosts(uri)} refused an operation ({type(error).__name__}{code})")
 
 
 def _hosts(uri: str) -> str:
@@ -113,6 +119,7 @@ def _reason(text: str) -> str:
         ("resolution", "unknown host name"),
         ("SSL", "TLS handshake failed"),
         ("closed", "connection closed"),
+        ("reset", "connection closed"),
     ):
         if sign in text.split(" (configured timeouts", 1)[0]:
             return meaning

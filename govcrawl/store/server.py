@@ -18,9 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from pymongo.errors import PyMongoError
+
 from govcrawl.items import GovcrawlError
 from govcrawl.store import child
-from govcrawl.store.client import DATABASE, ping
+from govcrawl.store.client import DATABASE, one_line, ping
 
 ROOT = Path(".govcrawl/db")
 START = 60.0  # seconds: recovery after a kill replays the log
@@ -32,13 +34,19 @@ _guard = threading.Lock()
 
 @contextmanager
 def resolve(uri: str | None, root: Path = ROOT) -> Iterator[str]:
-    """Yield the given URI after checking that it answers, or the embedded server's when none is given."""
-    if uri:
-        ping(uri)
-        yield uri
-        return
-    with running(root) as own:
-        yield own
+    """Yield the given URI after checking that it answers, or the embedded server's when none is given.
+
+    The driver's errors leave the block as a GovcrawlError of one line.
+    """
+    with contextlib.ExitStack() as stack:
+        if uri:
+            ping(uri)
+        else:
+            uri = stack.enter_context(running(root))
+        try:
+            yield uri
+        except PyMongoError as error:
+            raise one_line(uri, error) from error
 
 
 @contextmanager
