@@ -56,6 +56,10 @@ _BODY = etree.XPath(
     " or contains(@class,'article_content') or contains(@class,'news_content')"
     " or contains(@class,'wp_articlecontent') or @class='bt_content']"
 )
+_IMPRINT = re.compile(
+    r"ICP\s?备|公网\s?安备|标识码[:：\s]|版权所有|copyright|all rights reserved|主办单位[:：]\S+\s+承办",
+    re.IGNORECASE,
+)
 _GAP = 400  # text between two paragraphs of one body
 _SENTENCE = re.compile(r"[，。；：、！？,;]")
 
@@ -81,7 +85,7 @@ def _dense(text: str) -> tuple[int, int]:
     position = 0
     for line in text.split("\n"):
         start, position = position, position + len(line) + 1
-        if len(line) < 40 or len(_SENTENCE.findall(line)) * 60 < len(line) - 40:
+        if len(line) < 40 or _IMPRINT.search(line) or len(_SENTENCE.findall(line)) * 60 < len(line) - 40:
             continue
         if runs and start - runs[-1][2] <= _GAP:
             length, first, _ = runs[-1]

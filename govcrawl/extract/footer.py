@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import Literal
 from urllib.parse import unquote, urljoin, urlsplit
 
 from lxml import etree
 
-from govcrawl.extract.text import Element, View, elements, view, written_markup, written_view
+from govcrawl.extract.article import body_span
+from govcrawl.extract.text import Element, View, elements, script_strings, view, written_markup, written_view
 from govcrawl.items import Page
 
 State = Literal["present", "absent", "unseen"]
@@ -93,7 +95,7 @@ def footer_start(page: Page) -> int:
     """Return where the footer begins in the page's visible text; its length where there is no footer."""
     known = page.cache.get("footer_start")
     if not isinstance(known, int):
-        known = page.cache["footer_start"] = _zone_start(view(page), page.tree)
+        known = page.cache["footer_start"] = _zone_start(view(page), page.tree, body_span(page)[1])
     return known
 
 
@@ -114,7 +116,7 @@ def _pieces(page: Page) -> Iterator[_Piece]:
             inner = written_view(text)
             yield _Piece(inner, "frame", _zone(inner))
             yield from _scripted(inner, "frame")
-        elif markup := written_markup(text):
+        elif markup := _footer_markup(text):
             inner = written_view(markup)
             yield _Piece(inner, "included", _zone(inner))
             yield from _scripted(inner, "included")
@@ -123,9 +125,19 @@ def _pieces(page: Page) -> Iterator[_Piece]:
 def _scripted(of: View, where: str) -> Iterator[_Piece]:
     for script in of.nodes.get("script", ()):
         source = script.text
-        if source and _HINT.search(source) and (markup := written_markup(source)):
+        if source and _HINT.search(source) and (markup := _footer_markup(source)):
             inner = written_view(markup)
             yield _Piece(inner, where, _zone(inner))
+
+
+def _footer_markup(source: str) -> str:
+    """Return the markup a script writes, and the plain texts it sets that carry a mark with its number."""
+    plain = (
+        f"<p>{escape(text)}</p>"
+        for text in script_strings(source)
+        if _STRONG.search(text) and "<" not in text
+    )
+    return "\n".join((written_markup(source), *plain)).strip()
 
 
 def _zone(of: View) -> str:
@@ -149,7 +161,7 @@ _CLASSED = etree.XPath(
 _CLOSE = 600  # text of the block around an anchor that still belongs to the footer
 
 
-def _zone_start(of: View, root: Element | None) -> int:
+def _zone_start(of: View, root: Element | None, body_end: int = 0) -> int:
     """Return where the footer's text begins; the end of the text where there is no footer."""
     text = of.text
     anchors = [match.start() for match in _STRONG.finditer(text)]
@@ -158,7 +170,8 @@ def _zone_start(of: View, root: Element | None) -> int:
             m.start() for m in _WEAK.finditer(text) if m.start() > len(text) * 0.5 or len(text) < _CLOSE
         ]
     if anchors:
-        return min(_block_start(of, anchor) for anchor in anchors[-6:])
+        start = min(_block_start(of, anchor) for anchor in anchors[-6:])
+        return max(start, body_end) if body_end <= anchors[-1] else start
     if root is None:
         return len(text)
     starts = [
@@ -181,16 +194,16 @@ def _block_start(of: View, position: int) -> int:
 
 _PROVINCE = "京津沪渝冀豫云滇辽黑湘皖鲁新苏浙赣鄂桂甘陇晋蒙陕秦吉闽贵黔粤青藏川蜀宁琼"
 _CODE = re.compile(
-    r"(?:标识(?:编|代)?码|网站标识|识别码)(?!申请)[^0-9A-Za-z\n]{0,8}(?:\n[^0-9A-Za-z\n]{0,2})?((?:bm|BM)\d{8}|\d{10})(?!\d)"
+    r"(?:标识(?:编|代)?[码号]|网站标识|识别码|网站代码)(?!申请)[^0-9A-Za-z\n]{0,8}(?:\n[^0-9A-Za-z\n]{0,2})?((?:bm|BM)\d{8}|\d{10})(?!\d)"
 )
 _CODE_PARAMETER = re.compile(r"site_?code['\"]?\s?[=:]\s?['\"]?((?:bm|BM)\d{8}|\d{10})(?!\d)", re.IGNORECASE)
 _ICP = re.compile(
-    rf"[{_PROVINCE}]\s?[(（]?\s?ICP\s?[)）]?\s?备\s?(?:案)?(?:字)?\s?第?\s?[A-Z]?\d{{5,12}}\s?号?(?:\s?[-－—]\s?\d{{1,3}}\s?号?)?"
+    rf"[{_PROVINCE}]\s?[()（）]?\s?ICP\s?[)）]?\s?备\s?(?:案)?(?:字)?\s?[第:：]?\s?[A-Z]?\d{{5,12}}\s?号?(?:\s?[-－—]\s?\d{{1,3}}\s?号?)?"
     rf"|ICP\s?备案?\s?(?:编号|序号|号)?\s?[:：]?\s?第?\s?\d{{6,12}}\s?号?(?:\s?[-－—]\s?\d{{1,3}}\s?号?)?",
     re.IGNORECASE,
 )
 _POLICE = re.compile(
-    rf"[{_PROVINCE}]?\s?(?:公网\s?安\s?备|公安\s?网\s?备|公安备|公网备|公安(?:机关)?(?:联网|互联网)?备)[^\d\n]{{0,14}}"
+    rf"[{_PROVINCE}]?\s?(?:公网\s?安\s?备|公安\s?网\s?备|公安备|公网备|公安(?:机关)?(?:联网|互联网|网络)?备)[^\d\n]{{0,14}}"
     r"\d{8,14}(?:\s?-\s?\d{1,6})?\s?号?"
 )
 _POLICE_LINK = re.compile(
@@ -202,10 +215,12 @@ _END = (
 )
 _ORGANIZER = (
     re.compile(
-        rf"主\s?办\s?(?:单位|方|机关|机构)?\s?(?:[(（][^)）\n]{{1,10}}[)）])?(?:\s?[/／]\s?版权所有)?\s?[:：]\s?(?:\n|\t)?\s?({_UNIT}){_END}"
+        r"主\s?办(?:[/、及和]承办)?\s?(?:单位|方|机关|机构)?\s?(?:[(（][^)）\n]{1,10}[)）])?(?:\s?[/／]\s?版权所有)?"
+        rf"\s?[:：]\s?[\n\t]?\s?({_UNIT}){_END}"
     ),
     re.compile(
-        r"(?:^|[\s|丨，,：:由])([\u4e00-\u9fff·、]{4,40}?)\s?[(（]?主办(?:单位)?[)）]?(?=\s|$|[、,，;；|丨。]|[\u4e00-\u9fff]{2,30}承办|承办|版权)",
+        r"(?:^|[\s|丨，,：:©])(?:本网?站)?由?([\u4e00-\u9fff·、]{4,40}?)\s?[(（]?主办(?:单位)?[)）]?"
+        r"(?=\s|$|[、,，;；|丨。]|[\u4e00-\u9fff]{2,30}承办|版权)",
         re.MULTILINE,
     ),
     re.compile(rf"主办(?:单位|方)\s({_UNIT}){_END}"),
@@ -214,21 +229,25 @@ _NO_UNIT = re.compile(
     r"^(?:承办|协办|单位|版权|联合|共同|技术|.*(?:活动|大赛|比赛|论坛|会议|培训|讲座|展览|仪式|晚会)$)"
 )
 _PHONE = re.compile(
-    r"(?:电\s?话|热\s?线|传\s?真|联系我们|联系方式|联系人?|总机|咨询|举报|值班|手机)[^\d\n]{0,24}(?:\(?0\d{2,3}\)?\s?[-—－]?\s?)?[1-9]\d{4,10}"
-    r"|(?<!\d)0\d{2,3}\s?[-—－]\s?[1-9]\d{6,7}(?!\d)"
+    r"(?:电\s?话|热\s?线|传\s?真|联系我们|联系方式|联系人?|总机|咨询|举报|值班|手机)"
+    r"(?:(?![备码])[^\dA-Za-z\n]){0,24}(?:\(?0\d{2,3}\)?\s?[-—－]{0,2}\s?)?[1-9]\d{4,10}(?!\d)"
+    r"|(?<!\d)0\d{2,3}\s?[-—－]{1,2}\s?[1-9]\d{6,7}(?!\d)"
 )
 _ADDRESS = re.compile(r"地\s?址\s?[:：]\s?[\u4e00-\u9fff][^\s|]{3,}")
-_MAIL = re.compile(r"[\w.+-]{2,40}(?:@|#|\(at\))[\w-]{1,40}\.[a-z]{2,6}", re.IGNORECASE)
+_MAIL = re.compile(r"[\w.+-]{2,40}(?:@|\(at\))[\w-]{1,40}\.[a-z]{2,6}", re.IGNORECASE)
 _CONTACT_LINK = re.compile(r"^(?:联系|联络)(?:我们|方式|本站|电话|网站)$|^(?:站长|网管|管理员)信箱$")
 _CONAC = re.compile(r"bszs\.conac\.cn|dcs\.conac\.cn|conac\.cn/(?:sitename|js|image)|/(?:CA)\d{15,}\w*\.js")
 _CONAC_NAME = re.compile(r"党政机关(?:网站)?(?:标识|标志)?$|^事业单位(?:网站)?标识$")
 _ENTRY = re.compile(
-    r"exposure/jiucuo|zfwzgl\.www\.gov\.cn|pucha\.kaipuyun\.cn/exposure|121\.43\.68\.40/exposure|/jiucuo(?:\.min)?\.js|"
-    r"^jiucuo(?:\.min)?\.js",
+    r"exposure/jiucuo|zfwz(?:gl|xx|zc)\.www\.gov\.cn|pucha\.kaipuyun\.cn/exposure|121\.43\.68\.40/exposure|"
+    r"(?:^|/)jiucuo(?:\.min)?\.js|\bLink\(\s?['\"](?:bm\d{8}|\d{10})['\"]",
     re.IGNORECASE,
 )
 _ENTRY_NAME = re.compile(r"政府网站找错")
-_OWN_FORM = re.compile(r"^[【\[]?(?:我要|网站|网页|在线|内容)?纠错[】\]]?$|网站找错|jiucuo", re.IGNORECASE)
+_CLICKED = etree.XPath(
+    "//*[contains(@onclick,'conac') or contains(@onclick,'jiucuo') or contains(@onclick,'recordcode')"
+    " or contains(@onclick,'zfwz')]"
+)
 _CODE_CALL = re.compile(r"\(\s*['\"]((?:bm|BM)\d{8}|\d{10})['\"]")
 
 
@@ -276,7 +295,7 @@ def _hidden_texts(piece: _Piece, found: _Found) -> None:
 def _links(piece: _Piece, found: _Found) -> None:
     of = piece.view
     zone_start = len(of.text) - len(piece.zone)
-    for link in of.nodes.get("a", ()):
+    for link in (*of.nodes.get("a", ()), *of.nodes.get("area", ()), *_clicked(piece)):
         href = link.get("href") or ""
         click = link.get("onclick") or ""
         target = href if not click else f"{href} {click}"
@@ -298,6 +317,15 @@ def _links(piece: _Piece, found: _Found) -> None:
             and _CONTACT_LINK.match(label)
         ):
             found.add("contact", label, where)
+
+
+def _clicked(piece: _Piece) -> list[Element]:
+    root = next(iter(piece.view.spans), None)
+    if root is None:
+        return []
+    return [
+        item for item in elements(_CLICKED, root.getroottree().getroot()) if item.tag not in ("a", "area")
+    ]
 
 
 def _leads(target: str) -> bool:
@@ -375,6 +403,7 @@ _LOADED = re.compile(
 )
 _APP = etree.XPath("//body//*[(@id='app' or @id='root' or @id='__nuxt') and not(*)] | //app-root")
 _SHELL = 300  # with less visible text than this an empty application root is the whole page
+_KEPT_EMPTY = ("img", "input", "a", "script", "link", "style", "br")
 _COUNTER = re.compile(r"visit|count|hits|stat|pv\b|analytics", re.IGNORECASE)
 
 
@@ -442,8 +471,8 @@ def _address(page: Page, source: str) -> str:
 def _holes(page: Page, own: View) -> Iterator[str]:
     """Yield words for a footer that only scripts can fill."""
     for item in elements(_CLASSED, page.tree):
-        if len(item) == 0 and not own.size(item) and item not in own.hidden:
-            yield "empty footer element"
+        if not own.size(item) and item not in own.hidden and item.tag not in _KEPT_EMPTY:
+            yield "image footer" if len(item) else "empty footer element"
             return
     if own.nodes.get("frame"):
         yield "frameset"
