@@ -178,9 +178,9 @@ class Inspection:
         column.entries = tuple(row.url for row in listing.rows if self.site.owns(row.url))
         column.undated = tuple(row.url for row in listing.rows if row.published is None and self.site.owns(row.url))
 
-    def add_last_page(self, page: Page) -> None:
+    def add_last_page(self, column_url: str, page: Page) -> None:
         """Take the rows of an ascending list's last page into its column."""
-        column = next((item for item in self.columns.values() if item.name == page.column), None)
+        column = self.columns.get(column_url)
         if column is not None and not page.error:
             newest = self.listing(page, column.name).newest(self.at.date())
             column.newest = max(filter(None, (column.newest, newest)), default=None)

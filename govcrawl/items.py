@@ -110,6 +110,7 @@ class Page:
     dom: str = ""
     included: Mapping[str, str] = field(default_factory=dict)  # same-site scripts and frames: url -> text
     notes: tuple[str, ...] = ()
+    stored: bool = False  # answered from the store: written before, not fetched now
 
     def __post_init__(self) -> None:
         if not self.final_url:
@@ -240,6 +241,17 @@ class Finding:
         for seen in self.evidence:
             parts += [seen.url, seen.selector, seen.observed]
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+
+
+@dataclass(eq=False)
+class SiteDone:
+    """The end of one site's inspection; the check pipeline adds the findings, the store acknowledges it."""
+
+    site_id: str
+    counts: dict[str, int]
+    failed: str = ""  # why the site could not be inspected at all
+    findings: tuple[Finding, ...] = ()
+    acknowledged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

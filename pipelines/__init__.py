@@ -1,0 +1,1 @@
+"""Item pipelines: check, then store."""

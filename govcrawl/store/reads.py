@@ -17,6 +17,7 @@ __all__ = [
     "findings",
     "inspected",
     "latest_run",
+    "rows_of",
     "run_counts",
     "run_of",
     "save_scores",
@@ -56,6 +57,14 @@ def inspected(db: Sync, quarter: str) -> dict[str, str]:
     """Return the newest finished inspection of each site in the quarter: site_id -> run id."""
     rows = db.ledger.find({"quarter": quarter, "state": "done"}, {"site_id": 1, "run": 1, "finished_at": 1})
     return {row["site_id"]: row["run"] for row in rows.sort("finished_at", ASCENDING)}
+
+
+def rows_of(db: Sync, quarter: str) -> Iterator[Document]:
+    """Yield the ledger rows of the quarter's finished inspections in the order of the roster."""
+    query = {"quarter": quarter, "state": "done"}
+    yield from db.ledger.find(query, {"site_id": 1, "run": 1, "site": 1}).sort(
+        [("order", ASCENDING), ("site_id", ASCENDING)]
+    )
 
 
 def findings(db: Sync, quarter: str, site: str | None = None, rule: str | None = None) -> Iterator[Document]:

@@ -20,7 +20,6 @@ _MENU = menu(("人事信息", "/rs/"), ("工作动态", "/dt/"))
     passes=[
         visit(page(_MENU), column(listing(("干部任前公示", "2023-05-01")), "/rs/", "人事信息")),
         visit(page(_MENU), column("<p>暂无数据</p>", "/dt/", "工作动态")),  # charged under D1.4b (R9)
-        visit(page(_MENU), column("<div id=list></div><script src=/js/list.js></script>", "/rs/", "人事信息")),
     ],
 )
 def blank_column(site: Inspection) -> Iterator[Evidence]:

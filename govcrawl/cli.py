@@ -1,0 +1,390 @@
+"""The `govcrawl` command: thin commands over functions."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+import simplejson
+from rich.console import Console
+from rich.table import Table
+
+from govcrawl import __version__
+from govcrawl.checking import bound
+from govcrawl.items import GovcrawlError, Site
+from govcrawl.options import Options
+from govcrawl.quarter import Quarter
+from govcrawl.results import occurrences, score_quarter
+from govcrawl.sites import import_roster, load_sites
+from govcrawl.standard import RuleSpec, load_edition
+from govcrawl.store import reads
+from govcrawl.store.client import Sync, connect
+from govcrawl.store.server import resolve
+from govcrawl.supervisor import Progress, Supervisor
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_FILE = click.Path(path_type=Path)
+_MODES = {"automatic": "自动", "assisted": "辅助", "manual": "人工", "external": "外部数据"}
+_PARTS = {"veto": "单项否决", "deduction": "扣分", "bonus": "加分"}
+_OUTCOMES = {"passed": "通过", "failed": "有问题", "cantTell": "待人工确认", "inapplicable": "不适用", "untested": "未检查"}
+
+
+def main() -> None:
+    """Run the command; our own errors end with one line and exit code 2."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.Abort:
+        sys.stderr.write("govcrawl: stopped\n")
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except GovcrawlError as error:
+        sys.stderr.write(f"govcrawl: {error}\n")
+        sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__)
+def cli() -> None:
+    """Inspect government websites against 国办秘函〔2019〕19号."""
+
+
+def database(command: Callable[P, R]) -> Callable[P, R]:
+    """Add the --mongo option of all commands that read or write results."""
+    option = click.option(
+        "--mongo", envvar="GOVCRAWL_MONGO", default="", metavar="URI",
+        help="MongoDB; without it an embedded server keeps its data under .govcrawl/.",
+    )  # fmt: skip
+    return option(wraps(command)(command))
+
+
+@contextmanager
+def opened(mongo: str) -> Iterator[Sync]:
+    """Yield the database of a command."""
+    with resolve(mongo or None) as uri:
+        db = connect(uri)
+        try:
+            yield db
+        finally:
+            db.client.close()
+
+
+# --- inspect ----------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("site_ids", nargs=-1, metavar="[SITE_ID]...")
+@click.option("--quarter", required=True, help="Quarter, such as 2023Q3.")
+@click.option("--at", default="", help="Monitoring point, YYYY-MM-DD [HH:MM], Beijing time; default: the quarter's last day.")
+@click.option("--registry", type=_FILE, default=None, help="Roster (CSV or XLSX); default: the built-in one.")
+@click.option("--proxy", default="", help="Forward proxy, such as http://127.0.0.1:3128.")
+@click.option("--replay", type=_FILE, default=None, help="Folder or WARC that answers instead of the network.")
+@click.option("--edition", type=_FILE, default=None, help="Edition of the standard (TOML); default: the one in force.")
+@click.option("--workers", type=click.IntRange(1, 256), default=None, help="Worker processes; default: one per core.")
+@click.option("--delay", type=click.FloatRange(0, 60), default=0.25, show_default=True, help="Seconds between two requests to one host.")
+@click.option("--budget", type=click.IntRange(1, 100_000), default=300, show_default=True, help="Pages per site.")
+@click.option("--browser/--no-browser", default=True, help="Render pages that scripts fill.")
+@click.option("--summary", type=_FILE, default=None, help="File for the final figures as JSON.")
+@database
+def inspect(site_ids: tuple[str, ...], **given: Any) -> None:
+    """Crawl and check sites of the roster, all of them by default; then score them.
+
+    An interrupted inspection is taken up again by the same command. Exit code 1 when sites are missing.
+    """
+    quarter = Quarter.parse(given["quarter"])
+    quarter.monitoring_point(given["at"] or None)
+    edition = load_edition(given["edition"])
+    bound(edition)
+    roster, registry = _roster(given["registry"], given["replay"])
+    sites = _chosen(roster, site_ids)
+    options = Options(
+        quarter=str(quarter),
+        at=given["at"],
+        registry=str(registry.resolve()) if registry else "",
+        edition=str(given["edition"].resolve()) if given["edition"] else "",
+        proxy=_proxy(given["proxy"]),
+        replay=str(given["replay"].resolve()) if given["replay"] else "",
+        delay=given["delay"],
+        page_budget=given["budget"],
+        browser=given["browser"],
+        workers=given["workers"] or os.cpu_count() or 1,
+    )
+    with resolve(given["mongo"] or None) as uri:
+        db = connect(uri)
+        try:
+            progress = _run(db, options.with_(mongo=uri), sites)
+            if progress.done:
+                score_quarter(db, str(quarter), edition)
+            failed = reads.failed_sites(db, progress.run)
+        finally:
+            db.client.close()
+    _end(progress, failed, given["summary"])
+
+
+def _roster(registry: Path | None, replay: Path | None) -> tuple[tuple[Site, ...], Path | None]:
+    if replay is None or registry is not None:
+        return load_sites(registry), registry
+    from govcrawl.replay import roster_of  # noqa: PLC0415  (only a replay needs it)
+
+    path = roster_of(replay)
+    return load_sites(path), path
+
+
+def _chosen(roster: tuple[Site, ...], site_ids: tuple[str, ...]) -> tuple[Site, ...]:
+    known = {site.site_id: site for site in roster}
+    unknown = [site_id for site_id in site_ids if site_id not in known]
+    if unknown:
+        raise GovcrawlError(f"not in the roster: {', '.join(unknown)}; see: govcrawl sites list")
+    return tuple(known[site_id] for site_id in dict.fromkeys(site_ids)) or roster
+
+
+def _proxy(text: str) -> str:
+    if text and not text.startswith(("http://", "https://")):
+        raise GovcrawlError(f"--proxy {text}: write http://HOST:PORT")
+    return text
+
+
+def _run(db: Sync, options: Options, sites: tuple[Site, ...]) -> Progress:
+    from govcrawl.progress import shown  # noqa: PLC0415  (only this command draws)
+
+    supervisor = Supervisor(db, options, sites)
+    try:
+        with shown(len(sites), supervisor.progress.run) as report:
+            return supervisor.run(report)
+    except KeyboardInterrupt:
+        raise GovcrawlError(
+            f"stopped: {supervisor.progress.left} of {len(sites)} sites are left; the same command goes on"
+        ) from None
+
+
+def _end(progress: Progress, failed: list[tuple[str, str]], summary: Path | None) -> None:
+    record = {
+        "run": progress.run,
+        "planned": progress.planned,
+        "done": progress.done,
+        "failed": progress.failed,
+        "pages": progress.pages,
+        "seconds": round(progress.seconds, 1),
+        "peak_mb": round(progress.peak_mb),
+    }
+    if summary is not None:
+        summary.write_text(json.dumps(record) + "\n", "utf-8")
+    click.echo(
+        f"run {progress.run} {progress.state}: {progress.planned} sites planned, {progress.done} done, {progress.failed} failed; "
+        f"{progress.pages} pages in {progress.seconds:.0f} s, peak {progress.peak_mb:.0f} MB"
+    )
+    for site_id, reason in failed[:50]:
+        click.echo(f"  {site_id}: {reason}", err=True)
+    if progress.failed or progress.left:
+        raise click.exceptions.Exit(1)
+
+
+# --- results ----------------------------------------------------------------------------------------------------------
+
+_FORMAT = click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
+_QUARTER = click.option("--quarter", required=True, help="Quarter, such as 2023Q3.")
+
+
+@cli.command()
+@_QUARTER
+@click.option("--edition", type=_FILE, default=None, help="Edition of the standard (TOML).")
+@database
+def score(quarter: str, edition: Path | None, mongo: str) -> None:
+    """Compute scores and summary of a quarter from its findings."""
+    name = str(Quarter.parse(quarter))
+    with opened(mongo) as db:
+        summary = score_quarter(db, name, load_edition(edition))
+    click.echo(
+        f"{name}: 共检查网站 {summary.sites} 个（门户 {summary.portals} 个，部门 {summary.departments} 个）；"
+        f"已评分 {summary.scored} 个，平均 {_shown(summary.mean)} 分，最高 {_shown(summary.best)} 分，最低 {_shown(summary.worst)} 分"
+    )
+
+
+@cli.command()
+@_QUARTER
+@click.option("--site", default=None, help="Only this site.")
+@click.option("--rule", default=None, help="Only this rule, such as V3.")
+@click.option("--all", "everything", is_flag=True, help="In the table, rules that passed or were not tested too.")
+@_FORMAT
+@database
+def findings(quarter: str, site: str | None, rule: str | None, everything: bool, form: str, mongo: str) -> None:
+    """Print findings: in jsonl one object for each occurrence."""
+    name = str(Quarter.parse(quarter))
+    edition = load_edition()
+    if rule is not None and rule not in edition.rules:
+        raise GovcrawlError(f"--rule {rule}: not in edition {edition.id}; see: govcrawl rules")
+    with opened(mongo) as db:
+        records = occurrences(reads.findings(db, name, site, rule))
+        if form == "jsonl":
+            _lines(records)
+            return
+        rows = (
+            (one["site_id"], edition.rules[one["rule"]].title, _OUTCOMES[one["outcome"]], one["observed"] or one["message"], one["url"])
+            for one in records
+            if everything or one["outcome"] in ("failed", "cantTell")
+        )
+        _table(("网站", "指标", "结果", "发现", "网址"), rows)
+
+
+@cli.command()
+@_QUARTER
+@_FORMAT
+@database
+def scores(quarter: str, form: str, mongo: str) -> None:
+    """Print the scores of a quarter, one line or object for each site."""
+    name = str(Quarter.parse(quarter))
+    with opened(mongo) as db:
+        records = reads.scores(db, name)
+        if form == "jsonl":
+            _lines(records)
+            return
+        ordered = sorted(records, key=lambda one: (one["kind"] != "portal", -(one["total"] or 0), one["site_id"]))
+        rows = (
+            (
+                one["site_id"],
+                "门户" if one["kind"] == "portal" else "部门",
+                one["verdict"],
+                "、".join(one["vetoes"]),
+                _shown(one["total"]),
+                _shown(one["deduction"]),
+                _shown(one["bonus"]),
+                _range(one),
+                str(one["pending"]),
+            )
+            for one in ordered
+        )
+        _table(("网站", "类别", "结论", "单项否决", "得分", "扣分", "加分", "最终得分范围", "待确认"), rows)
+
+
+def _range(record: Mapping[str, Any]) -> str:
+    return "" if record["low"] is None else f"{_shown(record['low'])}–{_shown(record['high'])}"
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else f"{value:f}"
+
+
+def _lines(records: Iterable[Mapping[str, Any]]) -> None:
+    for record in records:
+        click.echo(simplejson.dumps(record, ensure_ascii=False, use_decimal=True, default=str))
+
+
+def _table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    table = Table(*titles, header_style="bold")
+    for row in rows:
+        table.add_row(*(str(cell).replace("[", "\\[") for cell in row))
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    console.print(table if table.row_count else "没有记录")
+
+
+# --- rules ------------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("code", required=False)
+def rules(code: str | None) -> None:
+    """List the rules of the standard, or explain one."""
+    edition = load_edition()
+    checks = bound(edition)
+    if code is None:
+        rows = (
+            (
+                spec.code,
+                spec.zh,
+                _PARTS[spec.part],
+                spec.indicator,
+                _shown(spec.points),
+                _shown(spec.cap),
+                str(spec.window or ""),
+                _MODES[spec.mode],
+                spec.confidence,
+                checks[spec.code].name if spec.code in checks else "—",
+            )
+            for spec in edition.rules.values()
+        )
+        _table(("编号", "名称", "部分", "二级指标", "分值", "上限", "期限", "方式", "可信度", "检查函数"), rows)
+        untested = sum(1 for one in edition.rules if one not in checks)
+        click.echo(f"{len(edition.rules)} rules, {len(checks)} with a check, {untested} without: untested, never passed")
+        return
+    spec = edition.rules.get(code)
+    if spec is None:
+        raise GovcrawlError(f"rule {code}: not in edition {edition.id}; see: govcrawl rules")
+    _explain(spec)
+
+
+def _explain(spec: RuleSpec) -> None:
+    check = bound(load_edition()).get(spec.code)
+    lines = [
+        spec.title,
+        f"  {spec.en}",
+        f"  条款: {spec.clause}",
+        f"  分值: {_shown(spec.points) or _PARTS[spec.part]}  上限: {_shown(spec.cap) or '—'}  期限: {spec.window or '—'}  抽样: {spec.sample or '—'}",
+        f"  方式: {_MODES[spec.mode]}  可信度: {spec.confidence}",
+        f"  整改: {spec.fix}",
+    ]
+    if spec.look_at:
+        lines.append(f"  人工核查: {spec.look_at}")
+    if check is None:
+        lines.append("  no check is bound: untested, never passed")
+    else:
+        lines.append(f"  check: {check.name} ({check.scope}): {check.doc}")
+        lines.append(f"  examples: {len(check.fails)} that fail, {len(check.passes)} that pass")
+    click.echo("\n".join(lines))
+
+
+# --- sites ------------------------------------------------------------------------------------------------------------
+
+
+@cli.group()
+def sites() -> None:
+    """List, check or import a roster of sites."""
+
+
+@sites.command("list")
+@click.argument("file", type=_FILE, required=False)
+@click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
+def sites_list(file: Path | None, form: str) -> None:
+    """Print the sites of a roster, the built-in one by default."""
+    found = load_sites(file)
+    if form == "jsonl":
+        _lines({name: getattr(site, name) for name in Site.__dataclass_fields__} for site in found)
+        return
+    _table(
+        ("网站编号", "名称", "类别", "网址", "平台"),
+        ((site.site_id, site.name, "门户" if site.kind == "portal" else "部门", site.url, site.platform) for site in found),
+    )
+    click.echo(f"{len(found)} sites")
+
+
+@sites.command("check")
+@click.argument("file", type=_FILE)
+def sites_check(file: Path) -> None:
+    """Check a roster row by row; exit code 2 when a row is bad."""
+    click.echo(f"{file}: {len(load_sites(file))} sites, no fault found")
+
+
+@sites.command("import")
+@click.argument("file", type=_FILE)
+@click.option("--to", "target", type=_FILE, default=Path("roster.csv"), show_default=True, help="Roster to write.")
+def sites_import(file: Path, target: Path) -> None:
+    """Check a roster (CSV or XLSX) and write it as CSV; nothing is written when a row is bad."""
+    count = import_roster(file, target)
+    click.echo(f"{count} sites written to {target}; inspect them with: govcrawl inspect --registry {target} --quarter ...")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""What one inspection was asked to do; travels from the command to its worker processes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Self
+
+from govcrawl.items import NotConfigured
+
+VARIABLE = "GOVCRAWL_OPTIONS"  # the environment, not the command line: a MongoDB URI may hold a password
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Parameters of a run; seconds and counts unless said otherwise."""
+
+    quarter: str = ""
+    at: str = ""
+    mongo: str = ""  # empty: the embedded server
+    run: str = ""  # empty: a run of its own (`scrapy crawl`)
+    owner: str = ""
+    sites: tuple[str, ...] = ()  # empty: all of the roster
+    registry: str = ""  # roster file; empty: the built-in one
+    edition: str = ""  # edition file; empty: the one in force
+    proxy: str = ""
+    replay: str = ""  # folder or WARC that answers instead of the network
+    delay: float = 0.25
+    per_host: int = 4
+    workers: int = 1
+    sites_at_once: int = 24
+    page_budget: int = 300
+    link_budget: int = 1500
+    site_seconds: float = 7200.0
+    retry_waits: tuple[float, ...] = (0.5, 2.0, 6.0)
+    browser: bool = True
+    chromium: str = "/usr/bin/chromium"
+    lease_seconds: float = 120.0
+    allow_private: bool = False  # the office's own test hosts on private addresses
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Return the options a supervisor left for its workers, or defaults with GOVCRAWL_* variables."""
+        text = environment.get(VARIABLE, "")
+        known = {field.name for field in fields(cls)}
+        if text:
+            try:
+                given = json.loads(text)
+            except ValueError as error:
+                raise NotConfigured(f"{VARIABLE} is not JSON: {error}") from error
+            given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+            return cls(**{name: value for name, value in given.items() if name in known})
+        return cls(
+            quarter=environment.get("GOVCRAWL_QUARTER", ""),
+            at=environment.get("GOVCRAWL_AT", ""),
+            mongo=environment.get("GOVCRAWL_MONGO", ""),
+            registry=environment.get("GOVCRAWL_REGISTRY", ""),
+            proxy=environment.get("GOVCRAWL_PROXY", ""),
+        )
+
+    def to_environment(self) -> dict[str, str]:
+        """Return the environment variable that carries these options."""
+        return {VARIABLE: json.dumps(asdict(self), ensure_ascii=False)}
+
+    def with_(self, **changes: object) -> Self:
+        """Return a copy with some values replaced."""
+        return replace(self, **changes)  # type: ignore[arg-type]

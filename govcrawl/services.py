@@ -1,0 +1,123 @@
+"""What all sites of one worker process share: database, pace, link checker, browser, edition."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import socket
+import uuid
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from govcrawl import __version__
+from govcrawl.browser import Browser
+from govcrawl.items import Site
+from govcrawl.links import LinkChecker, Seen
+from govcrawl.options import Options
+from govcrawl.pace import Pace
+from govcrawl.quarter import Quarter
+from govcrawl.sites import load_sites
+from govcrawl.standard import Edition, load_edition
+from govcrawl.store.client import connect, connect_async
+from govcrawl.store.ledger import Ledger, open_run, plan
+from govcrawl.store.links import LinkBook
+from govcrawl.store.schema import ensure_schema
+from govcrawl.store.server import resolve
+from govcrawl.store.writer import Writer
+
+USER_AGENT = f"Mozilla/5.0 (compatible; govcrawl/{__version__}; government website inspection; +mailto:inspection@example.org)"
+SETTING = "GOVCRAWL_SERVICES"
+
+
+def roster_sha(sites: Iterable[Site]) -> str:
+    """Return the SHA-256 of a roster's rows: another roster is another run."""
+    return hashlib.sha256("\n".join(repr(site) for site in sites).encode()).hexdigest()
+
+
+class Services:
+    """Opened once per worker process with `await Services.open(options)`; `await close()` ends it."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.edition: Edition = load_edition(Path(options.edition) if options.edition else None)
+        self.quarter = Quarter.parse(options.quarter)
+        self.at: datetime = self.quarter.monitoring_point(options.at or None)
+        self.run = options.run
+        self.owner = options.owner or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.sites = {site.site_id: site for site in load_sites(Path(options.registry) if options.registry else None)}
+        self.pace = Pace(delay=options.delay, per_host=options.per_host, workers=max(1, options.workers))
+        self._stack = AsyncExitStack()
+        self.browser: Browser | None = None
+        self.user_agent = USER_AGENT
+
+    def __deepcopy__(self, memo: Mapping[int, Any]) -> Services:
+        """Scrapy copies its settings for every crawler; the services stay one."""
+        return self
+
+    @classmethod
+    async def open(cls, options: Options) -> Services:
+        """Connect, make sure of the run, and start what is needed at once."""
+        self = cls(options)
+        uri = self._stack.enter_context(resolve(options.mongo or None))
+        if not self.run:
+            self._own_run(uri)
+        self.db = connect_async(uri)
+        self._stack.push_async_callback(self.db.client.close)
+        self.ledger = Ledger(self.db)
+        self.book = LinkBook(self.db, self.run)
+        self.writer = await self._stack.enter_async_context(Writer(self.db, self.run))
+        browser = Browser(proxy=options.proxy or None, executable=options.chromium, user_agent=USER_AGENT)
+        if options.browser and not options.replay and browser.available():
+            self.browser = browser
+            self._stack.push_async_callback(browser.close)
+        self.checker = LinkChecker(
+            pace=self.pace,
+            user_agent=USER_AGENT,
+            proxy=options.proxy or None,
+            second_opinion=self._look if self.browser else None,
+        )
+        self._stack.push_async_callback(self.checker.close)
+        beat = asyncio.create_task(self._heartbeat(), name="lease heartbeat")
+        self._stack.callback(beat.cancel)
+        return self
+
+    async def close(self) -> None:
+        """Store what waits and end everything this process started."""
+        await self._stack.aclose()
+
+    def _own_run(self, uri: str) -> None:
+        """Open a run over the named sites: a crawl without a supervisor is a run of its own."""
+        sites = [self.sites[site_id] for site_id in self.options.sites or self.sites]
+        db = connect(uri)
+        try:
+            ensure_schema(db)
+            self.run = open_run(
+                db,
+                str(self.quarter),
+                at=self.at,
+                edition=self.edition.id,
+                roster_sha=roster_sha(self.sites.values()),
+                site_ids=[site.site_id for site in sites],
+            )
+            plan(db, self.run, sites)
+        finally:
+            db.client.close()
+
+    async def lease(self, *, alone: bool) -> Mapping[str, Any] | None:
+        """Take the next free site of the run; returns its ledger row, or nothing when none is free now."""
+        return await self.ledger.lease(self.run, self.owner, self.options.lease_seconds, alone=alone)
+
+    async def _heartbeat(self) -> None:
+        while True:
+            await asyncio.sleep(self.options.lease_seconds / 4)
+            await self.ledger.renew(self.run, self.owner, self.options.lease_seconds)
+
+    async def _look(self, url: str) -> Seen | None:
+        if self.browser is None:
+            return None
+        seen = await self.browser.render(url, site_id="links")
+        return Seen(seen.status, seen.final_url, seen.text_length, seen.title, seen.error)

@@ -1,0 +1,432 @@
+"""SiteSpider: what to fetch of a site, in which order, and when it is enough."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
+
+import scrapy
+from scrapy import signals
+from scrapy.crawler import Crawler
+from w3lib.html import get_meta_refresh
+
+from govcrawl.extract.columns import is_article_url
+from govcrawl.extract.footer import footer_sources
+from govcrawl.extract.links import absolute
+from govcrawl.extract.lists import ListState, last_page, read_listing, read_rows
+from govcrawl.extract.role import page_role
+from govcrawl.gather import headers_of, may_heal, name_of
+from govcrawl.inspection import DATES_NEEDED, Column, Inspection
+from govcrawl.items import GovcrawlError, LinkCheck, LinkState, Page, Role, Site, SiteDone
+from govcrawl.links import normalise
+from govcrawl.options import Options
+from govcrawl.services import SETTING, Services
+
+_FILE = re.compile(r"\.(?:docx?|xlsx?|pptx?|wps|et|pdf|ofd|rar|zip|7z|txt|csv|jpe?g|png|gif|bmp|mp[34]|wmv|flv|avi|apk|exe|css|js|ico)$", re.I)
+_DATA = re.compile(
+    r"""["']([^"'<>\s]{0,300}?(?:dataproxy\.jsp|page/build/unit|ajaxpagelist\.do|/search\.jsp|\.json|getList|list\.do|queryList|/api/)[^"'<>\s]{0,600})["']""",
+    re.I,
+)
+_DEPTH = 3  # tiers of columns
+_HOME_OPEN = 20  # undated entries of the home page that are opened to date it
+_CLAIM = 600.0  # seconds other workers leave our link targets alone
+_PLANNED_ROLES = frozenset((Role.GUIDE, Role.MESSAGE, Role.LEADER))
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A page to visit, and what is known of it before."""
+
+    url: str
+    role: Role
+    column: str = ""
+    referrer: str = ""
+
+
+class SiteSpider(scrapy.Spider):
+    """Inspects one site: home page, columns, lists, a recorded random sample of articles, links.
+
+    One subclass exists for each row of the roster (`spiders.roster`). For a site that needs its own code, write
+    a module in `spiders/custom/` with a subclass that sets, in this order:
+
+    1. `name`: the site_id of its roster row, which gives `site`;
+    2. `data_sources(page)`: addresses of the data its lists are filled from, where they are not found by themselves;
+    3. `last_page(page)`: the address of a list's last page, where its pager is built by scripts.
+
+        class Hangzhou(HanwebSpider):
+            name = "hangzhou"
+
+    The crawl is one coroutine, `start`, which visits breadth before depth. The order of what it learns does not
+    depend on the order of answers: a resumed crawl and a recheck come to the same findings.
+    """
+
+    site: Site
+    marks: ClassVar[re.Pattern[str] | None] = None  # recognises the platform in the source of a home page
+
+    def __init__(self, quarter: str = "", at: str = "", run: str = "", seed: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.arguments = {"quarter": quarter, "at": at, "run": run}
+        self.seed = seed  # of the samples, as the ledger records it
+        self.services: Services
+        self.inspection: Inspection
+        self.ways: type[SiteSpider] = type(self)
+        self.done: SiteDone | None = None
+        self._own_services = False
+        self._seen: set[str] = set()
+        self._stored: dict[tuple[str, bool], Any] = {}
+        self._files: dict[str, str] = {}  # scripts and frames of this site, by address
+        self._pages = 0
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
+        """Build the spider; its services come from the worker, or are its own under `scrapy crawl`."""
+        spider = super().from_crawler(crawler, *args, **kwargs)
+        crawler.signals.connect(spider._robots, signals.robots_parsed)
+        crawler.signals.connect(spider._close, signals.spider_closed)
+        return spider
+
+    # --- the crawl -----------------------------------------------------------------------------------------------
+
+    async def start(self) -> AsyncIterator[SiteDone]:
+        """Inspect the site and yield its end."""
+        await self._open()
+        options = self.services.options
+        try:
+            async with asyncio.timeout(options.site_seconds):
+                failed = await self._gather()
+        except TimeoutError:
+            failed = f"not finished within {options.site_seconds:.0f} s"
+        state = self.inspection
+        counts = {"pages": self._pages, "columns": len(state.columns), "links": len(state.checks)}
+        self.done = SiteDone(self.site.site_id, counts, failed)
+        yield self.done
+
+    async def _open(self) -> None:
+        services = self.settings.get(SETTING)
+        if services is None:
+            given = {name: value for name, value in self.arguments.items() if value}
+            options = Options.from_environment().with_(sites=(self.site.site_id,), **given)
+            services = await Services.open(options)
+            self._own_services = True
+        self.services = services
+        if self._own_services:
+            row = await services.lease(alone=True)
+            if row is None:
+                raise GovcrawlError(f"site {self.site.site_id}: another inspection of it is under way")
+            self.seed = row["seed"]
+        self.inspection = Inspection(self.site, str(services.quarter), services.at, self.seed)
+        self._stored = await services.writer.stored_pages(self.site.site_id)
+
+    async def _close(self) -> None:
+        if self._own_services:
+            await self.services.close()
+
+    async def _gather(self) -> str:
+        home = await self._home()
+        if home.error:
+            return f"home page: {home.error}"
+        await self._columns()
+        await self._articles()
+        await self._links()
+        return ""
+
+    async def _home(self) -> Page:
+        page = await self._fetch(Visit(self.site.url, Role.HOME))
+        if not page.error:
+            self.ways = self._platform(page)
+        await self._take(page)
+        return page
+
+    def _platform(self, home: Page) -> type[SiteSpider]:
+        """Return the class whose ways the site follows: the roster's word, else what the markup shows."""
+        if type(self).marks is not None:
+            return type(self)
+        text = home.text
+        for kind in type(self).platforms():
+            if kind.marks is not None and kind.marks.search(text):
+                return kind
+        return type(self)
+
+    @classmethod
+    def platforms(cls) -> tuple[type[SiteSpider], ...]:
+        """Return the platform classes a site without a platform in the roster is compared with."""
+        return ()
+
+    async def _columns(self) -> None:
+        for _ in range(_DEPTH):
+            columns = sorted(self.inspection.columns.values(), key=lambda one: (one.level, one.url))
+            visits = [
+                Visit(column.url, Role.COLUMN, column.name, column.parent or self.site.url)
+                for column in columns
+                if column.url not in self._seen and not _FILE.search(urlsplit(column.url).path)
+            ]
+            if not visits or self._left() <= 0:
+                break
+            async for page in self._visit(visits[: self._left()]):
+                await self._take(page)
+                if not page.error:
+                    self.inspection.learn(self.inspection.inner_columns(page), page.url)
+                await self._last_page(page)
+
+    async def _last_page(self, page: Page) -> None:
+        """Read the last page of a list that runs from old to new: the newest entry stands there."""
+        if page.error or self._left() <= 0 or not self.inspection.listing(page, page.column).ascending:
+            return
+        url = self.ways.last_page(page)
+        if url and self.site.owns(url) and url not in self._seen:
+            self._seen.add(url)
+            last = await self._fetch(Visit(url, Role.OTHER, page.column, page.url))
+            await self._keep(last)
+            self.inspection.add_last_page(page.url, last)
+
+    async def _articles(self) -> None:
+        """Visit the articles that date undated lists, then a random sample drawn with the recorded seed."""
+        state = self.inspection
+        needed = list(state.home_open[:_HOME_OPEN])
+        for _, column in sorted(state.columns.items()):
+            needed += column.undated[:DATES_NEEDED]
+        rest = sorted({url for column in state.columns.values() for url in column.entries} | self._home_entries())
+        random.Random(state.seed).shuffle(rest)
+        origin = self._origins()
+        visits = [
+            Visit(url, Role.ARTICLE, *origin.get(url, ("", self.site.url)))
+            for url in dict.fromkeys((*needed, *rest))
+            if url not in self._seen and self.site.owns(url) and not _FILE.search(urlsplit(url).path)
+        ]
+        async for page in self._visit(visits[: max(0, self._left())]):
+            await self._take(page)
+
+    def _home_entries(self) -> set[str]:
+        return {row.url for row in self.inspection.home_rows if row.published or is_article_url(row.url)}
+
+    def _origins(self) -> dict[str, tuple[str, str]]:
+        columns: Iterable[Column] = (column for _, column in sorted(self.inspection.columns.items()))
+        return {url: (column.name, column.url) for column in columns for url in column.entries}
+
+    def _left(self) -> int:
+        return self.services.options.page_budget - self._pages
+
+    async def _visit(self, visits: Sequence[Visit]) -> AsyncIterator[Page]:
+        """Fetch pages a few at a time and yield them in the order given."""
+        visits = [visit for visit in visits if visit.url not in self._seen]
+        self._seen.update(visit.url for visit in visits)
+        width = self.services.options.per_host
+        running: list[asyncio.Task[Page]] = []
+        queue = iter(visits)
+        try:
+            while True:
+                while len(running) < width and (visit := next(queue, None)) is not None:
+                    running.append(asyncio.create_task(self._fetch(visit)))
+                if not running:
+                    return
+                yield await running.pop(0)
+        finally:
+            for task in running:
+                task.cancel()
+
+    async def _take(self, page: Page) -> None:
+        self.inspection.add(page)
+        await self._keep(page)
+
+    async def _keep(self, page: Page) -> None:
+        """Send a page through the pipelines and wait: a slow database slows the crawl down."""
+        self._seen.add(page.url)
+        self._pages += 1
+        await self.crawler.engine.scraper.start_itemproc_async(page, response=None)  # type: ignore[union-attr]
+
+    # --- one page ------------------------------------------------------------------------------------------------
+
+    async def _fetch(self, visit: Visit) -> Page:
+        """Return the page of a visit, from the store where this run has it, complete with what belongs to it."""
+        for rendered in (True, False):
+            if (kept := self._stored.pop((visit.url, rendered), None)) is not None:
+                page: Page = kept.page(self.site, self.inspection.at)
+                page.stored = True
+                self._files.update(page.included)
+                return page
+        page = await self._download(visit)
+        for _ in range(2):
+            target = self._refresh(page)
+            if not target:
+                break
+            page = replace(await self._download(replace(visit, url=target)), url=visit.url)
+        if page.error:
+            return page
+        if page.role is Role.ARTICLE and (found := page_role(page)) in _PLANNED_ROLES:
+            page.role = found
+        await self._include(page, footer_sources(page))
+        return await self._fill(page)
+
+    def _refresh(self, page: Page) -> str:
+        if page.error or len(page.body) > 4096:
+            return ""
+        delay, target = get_meta_refresh(page.text, page.final_url)
+        target = absolute(page, target) if target and delay is not None and delay <= 10 else ""
+        return target if target and self.site.owns(target) and target != page.final_url else ""
+
+    async def _download(self, visit: Visit) -> Page:
+        """Fetch one page, with growing waits between tries while its error may heal."""
+        page = await self._try(visit)
+        for seconds in self.services.options.retry_waits:
+            if not may_heal(page.error):
+                break
+            await asyncio.sleep(seconds)
+            page = await self._try(visit)
+        return page
+
+    async def _try(self, visit: Visit) -> Page:
+        page = Page(
+            self.site,
+            self.inspection.quarter,
+            visit.url,
+            self.inspection.at,
+            visit.role,
+            fetched_at=datetime.now(UTC),
+            referrer=visit.referrer,
+            column=visit.column,
+        )
+        request = scrapy.Request(visit.url, meta=self._meta(), dont_filter=True)
+        try:
+            response = await self.crawler.engine.download_async(request)  # type: ignore[union-attr]
+        except Exception as error:  # every failed visit is a page with a named error
+            page.error = name_of(error)
+            return page
+        page.final_url = response.url
+        page.status = response.status
+        page.elapsed = response.request.meta.get("elapsed", 0.0) if response.request else 0.0
+        page.headers = headers_of(response)
+        page.body = response.body
+        page.error = self._fault(page)
+        return page
+
+    def _meta(self) -> dict[str, Any]:
+        return {"dont_obey_robotstxt": True} if self.site.authorised or self.services.options.replay else {}
+
+    def _fault(self, page: Page) -> str | None:
+        if page.status and page.status >= 400:
+            return f"http_{page.status}"
+        if page.role is not Role.HOME and not self.site.owns(page.final_url):
+            return "other_site"
+        kind = page.header("Content-Type").lower()
+        start = page.body[:512].lstrip().lower()
+        if kind and not re.search(r"html|xml|text/plain", kind) and not start.startswith((b"<!doctype", b"<html", b"<head")):
+            return "not_html"
+        return None if page.body else "empty"
+
+    # --- what belongs to a page ------------------------------------------------------------------------------------
+
+    async def _include(self, page: Page, urls: Sequence[str]) -> None:
+        """Fetch scripts, frames and data of the same site once per site, and give them to the page."""
+        found = dict(page.included)
+        for url in urls:
+            if url not in self._files:
+                kept = await self._download(Visit(url, Role.OTHER, referrer=page.url))
+                self._files[url] = "" if kept.error not in (None, "not_html") else kept.text
+            if self._files[url]:
+                found[url] = self._files[url]
+        if found != dict(page.included):
+            page.included = found
+            page.cache.clear()
+
+    async def _fill(self, page: Page) -> Page:
+        """Bring the content a static document leaves to scripts: its data where known, else the rendered page."""
+        if page.role not in (Role.HOME, Role.COLUMN) or not self._hollow(page):
+            return page
+        await self._include(page, [url for url in self.ways.data_sources(page)[:4] if self.site.owns(url)])
+        if not self._hollow(page) or self.services.browser is None:
+            return page
+        seen = await self.services.browser.render(page.final_url, site_id=self.site.site_id)
+        if seen.error or not seen.dom:
+            page.notes += (f"render: {seen.error or 'no document'}",)
+            return page
+        frames = {url: text for url, text in seen.frames.items() if self.site.owns(url)}
+        return replace(page, rendered=True, dom=seen.dom, included={**page.included, **frames}, notes=(*page.notes, "rendered: filled by scripts"))
+
+    def _hollow(self, page: Page) -> bool:
+        if page.role is Role.HOME:
+            return not read_rows(page) and read_listing(page).state is ListState.SCRIPT
+        return self.inspection.listing(page, page.column).state is ListState.SCRIPT
+
+    @classmethod
+    def data_sources(cls, page: Page) -> tuple[str, ...]:
+        """Return the addresses of data the page's scripts fill its lists from."""
+        found = []
+        for script in page.tree.iter("script"):
+            for match in _DATA.finditer(script.text or ""):
+                url = absolute(page, match[1].replace("\\/", "/").replace("&amp;", "&"))
+                if url:
+                    found.append(url)
+        for frame in page.tree.iter("iframe", "frame"):
+            if (url := absolute(page, frame.get("src") or "")) and page.site.owns(url):
+                found.append(url)
+        return tuple(dict.fromkeys(found))
+
+    @classmethod
+    def last_page(cls, page: Page) -> str:
+        """Return the address of a list's last page, or an empty string."""
+        return last_page(page)
+
+    # --- links ---------------------------------------------------------------------------------------------------
+
+    async def _links(self) -> None:
+        """Decide every link of the visited pages that was not visited itself, the home page's first."""
+        state, services = self.inspection, self.services
+        uses = sorted(state.links.values(), key=lambda use: (not use.on_home, use.page, use.target))
+        open_targets = [use.target for use in uses if state.state_of(use.target) is None]
+        budget = services.options.link_budget
+        state.link_budget_spent = max(0, len(open_targets) - budget)
+        plain: dict[str, list[str]] = {}
+        for target in open_targets[:budget]:
+            plain.setdefault(normalise(target), []).append(target)
+
+        def take(check: LinkCheck) -> None:
+            for target in plain.get(check.target, ()):
+                state.checks[target] = check
+
+        mine, known, others = await services.book.claim(plain, services.owner, _CLAIM)
+        for check in known.values():
+            take(check)
+        await self._check_links(mine, take)
+        await self._await_links(others, take)
+
+    async def _check_links(self, targets: Sequence[str], take: Callable[[LinkCheck], None]) -> None:
+        decided: list[LinkCheck] = []
+        async for check in self.services.checker.check_many(targets):
+            take(check)
+            decided.append(check)
+            if len(decided) >= 200:
+                await self.services.book.publish(decided)
+                decided = []
+        await self.services.book.publish(decided)
+
+    async def _await_links(self, others: Sequence[str], take: Callable[[LinkCheck], None]) -> None:
+        """Read the verdicts other workers are coming to; take over from one that died."""
+        waiting, services = set(others), self.services
+        for seconds in (0.2, 0.5, *(1.0,) * 20, *(5.0,) * 120):
+            if not waiting:
+                return
+            await asyncio.sleep(seconds)
+            for check in (await services.book.poll(waiting)).values():
+                take(check)
+                waiting.discard(check.target)
+            if seconds == 5.0 and waiting:
+                mine, known, _ = await services.book.claim(waiting, services.owner, _CLAIM)
+                waiting -= {*mine, *known}
+                for check in known.values():
+                    take(check)
+                await self._check_links(mine, take)
+        for target in waiting:
+            take(LinkCheck(target, LinkState.UNKNOWN, reason="another worker's check did not end"))
+
+    # --- politeness ----------------------------------------------------------------------------------------------
+
+    def _robots(self, robotparser: Any, request: scrapy.Request) -> None:
+        delay = robotparser.rp.crawl_delay(self.services.user_agent) if hasattr(robotparser, "rp") else None
+        if delay:
+            self.services.pace.crawl_delay(urlsplit(request.url).hostname or "", float(delay))
