@@ -1,5 +1,6 @@
 """Turns a plan into a site: its columns and entries, its frame, then the faults and traps, then the addresses."""
 
+# ruff: noqa: E501  (markup and word lists in long lines)
 from __future__ import annotations
 
 from datetime import timedelta

@@ -1,5 +1,6 @@
 """A farm for benches: plain pages of about 25 kB with sixty links each, half of them duplicates, on a few hosts."""
 
+# ruff: noqa: E501  (markup and word lists in long lines)
 from __future__ import annotations
 
 from random import Random

@@ -1,9 +1,10 @@
 """Planted faults and look-alike traps: which sites get which, and what each does to a site.
 
-A fault's name is its rule and a variant (`D1.9a#2`). Faults of one group exclude each other on a site, so that every
-planted occurrence has one cause. Traps look like a fault and are none.
+A fault's name is its rule and a variant (`D1.9a#2`). Faults of one group exclude each other on a site, so that
+every planted occurrence has one cause. Traps look like a fault and are none.
 """
 
+# ruff: noqa: E501  (markup and word lists in long lines)
 from __future__ import annotations
 
 import random
@@ -111,7 +112,7 @@ def _event(column: Column) -> None:
     entry.title = f"关于2023年9月28日举行{TOPICS[entry.uid % 30]}活动的公告"
 
 
-# --- faults ---------------------------------------------------------------------------------------------------------
+# --- faults ---
 
 
 def _stale_home(site: Site, variant: int, touched: set[int]) -> None:
@@ -333,11 +334,13 @@ def _dead_elsewhere(site: Site, variant: int, touched: set[int]) -> None:
     start = rng.randrange(24)
     site.frame.shell = False
     if variant == 3:
-        column = max(site.columns, key=lambda c: len(c.entries) if c.form == "list" else 0)
-        sorted(column.entries, key=lambda e: e.published)[0].dead = True
+        column = max(_lists(site)[1:], key=lambda c: len(c.entries))
+        min(column.entries, key=lambda e: e.published).dead = True
+        touched.add(column.uid)
         return
     places = [c for c in site.columns if c.form in ("list", "text") and c.state == "normal"]
     for step, column in enumerate(rng.sample(places, (1, 2, 3)[variant])):
+        touched.add(column.uid)
         if variant == 2 and step == 0:
             column.links.append(dead_image(site, start))
         else:
@@ -363,7 +366,7 @@ _FAULTS: dict[str, Callable[[Site, int, set[int]], None]] = {
 }  # fmt: skip
 
 
-# --- traps ----------------------------------------------------------------------------------------------------------
+# --- traps ---
 
 
 def _pick(site: Site, touched: set[int], *kinds: str) -> Column | None:

@@ -1,5 +1,6 @@
 """Header, footer and page tags: what stands on every page of a site, in the forms met in practice."""
 
+# ruff: noqa: E501  (markup and word lists in long lines)
 from __future__ import annotations
 
 from html import escape

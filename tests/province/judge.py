@@ -1,5 +1,6 @@
 """Compares findings with the truth and says per rule what was planted, found and wrongly claimed."""
 
+# ruff: noqa: E501  (markup and word lists in long lines)
 from __future__ import annotations
 
 import json
@@ -58,11 +59,11 @@ class Judgement:
     def table(self) -> str:
         """Return the table per rule, then the first misses and wrong claims."""
         lines = [f"{'rule':8}{'planted':>9}{'found':>8}{'wrong':>8}{'precision':>11}{'recall':>9}"]
-        for tally in [*self.rules.values(), self.total]:
-            lines.append(
-                f"{tally.rule:8}{tally.planted:>9}{tally.found:>8}{tally.wrong:>8}"
-                f"{tally.precision:>11.3f}{tally.recall:>9.3f}"
-            )
+        lines += [
+            f"{tally.rule:8}{tally.planted:>9}{tally.found:>8}{tally.wrong:>8}"
+            f"{tally.precision:>11.3f}{tally.recall:>9.3f}"
+            for tally in (*self.rules.values(), self.total)
+        ]
         for label, name in (("missed", "missed"), ("wrongly claimed", "false")):
             kept = [line for tally in self.rules.values() for line in getattr(tally, name)]
             if kept:

@@ -1,5 +1,6 @@
 """What a synthetic site is: its columns, entries, links and frame; rendering and truth both read this."""
 
+# ruff: noqa: E501  (markup and word lists in long lines)
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,5 +1,6 @@
 """The roster of the province: places, offices, platforms, and which fault goes where."""
 
+# ruff: noqa: E501  (markup and word lists in long lines)
 from __future__ import annotations
 
 import csv
@@ -50,20 +51,12 @@ def make_plans(count: int = SITES, seed: int = 7) -> list[Plan]:
         wrong = next((fault for fault in bad if fault.startswith("D4.1a")), "")
         url = _wrong_domain(plan, wrong) if wrong else plan.url
         services = plan.kind == "portal" or rng.random() > 0.1
-        plans.append(
-            replace(
-                plan,
-                url=url,
-                platform=named,
-                family=family,
-                faults=bad,
-                traps=traps,
-                seed=seed,
-                domain_wrong=bool(wrong),
-                has_services=services,
-                organizer=plan.organizer if rng.random() < 0.5 else "",
-            )  # fmt: skip
-        )
+        changes = {
+            "url": url, "platform": named, "family": family, "faults": bad, "traps": traps, "seed": seed,
+            "domain_wrong": bool(wrong), "has_services": services,
+            "organizer": plan.organizer if rng.random() < 0.5 else "",
+        }  # fmt: skip
+        plans.append(replace(plan, **changes))
     return plans
 
 
@@ -84,21 +77,18 @@ def _spread(plans: list[Plan], count: int) -> list[Plan]:
 
 def _everything() -> list[Plan]:
     names = areas()
-    places = [(PROVINCE, "yunjiangs", "province", "590000", "", PROVINCE)]
+    places = [(PROVINCE, "yunjiangs", "province", "590000", "")]
     cities = []
     for number, (name, latin) in enumerate(names[:_CITIES], 1):
         cities.append((name + "市", latin))
-        places.append((name + "市", f"yj{latin}", "city", f"59{number:02d}00", PROVINCE, name + "市"))
+        places.append((name + "市", f"yj{latin}", "city", f"59{number:02d}00", PROVINCE))
     for step, (name, latin) in enumerate(names[_CITIES : PORTALS - 1]):
         city, serial = cities[step % _CITIES], step // _CITIES + 1
         full = name + ("县" if step % 3 else "区")
         code = f"59{step % _CITIES + 1:02d}{serial:02d}"
-        places.append((full, f"yj{latin}", "county", code, city[0], full))
-    plans = [
-        _portal(index, name, latin, level, code, parent)
-        for index, (name, latin, level, code, parent, _) in enumerate(places)
-    ]
-    for number, (name, latin, level, code, _, _) in enumerate(places):
+        places.append((full, f"yj{latin}", "county", code, city[0]))
+    plans = [_portal(name, latin, level, code, parent) for name, latin, level, code, parent in places]
+    for number, (name, latin, level, code, _) in enumerate(places):
         offices = {"province": _OFFICES, "city": _OFFICES[:24]}.get(level)
         if offices is None:
             if number == len(places) - 1:
@@ -108,7 +98,7 @@ def _everything() -> list[Plan]:
     return plans
 
 
-def _portal(index: int, name: str, latin: str, level: str, code: str, parent: str) -> Plan:
+def _portal(name: str, latin: str, level: str, code: str, parent: str) -> Plan:
     office = f"{name}人民政府"
     url = f"http://www.{latin}.gov.cn/"
     return Plan(

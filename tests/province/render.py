@@ -1,5 +1,6 @@
 """Composes the pages of a site from its platform's pieces, and answers a path with bytes."""
 
+# ruff: noqa: E501  (markup and word lists in long lines)
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -67,7 +68,7 @@ class Renderer:
         """Answer a path with its query, as the site's server would."""
         site = self.site
         if path in site.answers:
-            return self._special(path)
+            return site.answers[path]
         page = self.pages.get(path)
         if page is not None:
             answer = page()
@@ -77,7 +78,7 @@ class Renderer:
             return Answer(body=body.encode(), content_type=kind)
         return self._rest(path)
 
-    # --- addresses --------------------------------------------------------------------------------------------------
+    # --- addresses ---
 
     def _map(self) -> None:
         site = self.site
@@ -104,7 +105,7 @@ class Renderer:
                 self.pages[entry.path] = lambda column=column, entry=entry: self.article(column, entry)
                 self.entries[entry.path] = (column, entry)
         if column.form == "list" and column.delivery in ("xhr", "proxy"):
-            markup, extra = self.platform.dynamic(self.site, column, self._rows(column, column.path, 1))
+            _, extra = self.platform.dynamic(self.site, column, self._rows(column, column.path, 1))
             self._extra.update(extra)
         if column.form == "list" and column.state == "blank" and column.blank_form == "delivery":
             self._extra.update(self.platform.dynamic(self.site, column, [])[1])
@@ -142,14 +143,6 @@ class Renderer:
             return Answer(answer.status, answer.body, answer.content_type, delay=1.0 + number % 2)
         return answer
 
-    def _special(self, path: str) -> Answer:
-        answer = self.site.answers[path]
-        if answer.status == 200 and not answer.body and path.endswith((".pdf", ".doc")):
-            return Answer(
-                body=_PDF if path.endswith("pdf") else _DOC, content_type="application/octet-stream"
-            )
-        return answer
-
     def _rest(self, path: str) -> Answer:
         """Answer static files and search; everything else is missing."""
         bare, _, query = path.partition("?")
@@ -169,9 +162,9 @@ class Renderer:
             return Answer(body=_PDF if suffix == "pdf" else _DOC, content_type="application/octet-stream")
         if bare == "/robots.txt":
             return Answer(body=b"User-agent: *\nDisallow: /manage/\n", content_type="text/plain")
-        return Answer(404, "<html><head><title>404</title></head><body>404 Not Found</body></html>".encode())
+        return Answer(404, b"<html><head><title>404</title></head><body>404 Not Found</body></html>")
 
-    # --- pages ------------------------------------------------------------------------------------------------------
+    # --- pages ---
 
     def home(self) -> Answer:
         """Render the home page."""
@@ -389,7 +382,7 @@ class Renderer:
         inner = frame.footer_inner(self.site, home)
         return self._encode(f"<html><head>{self._charset()}</head><body>{inner}</body></html>")
 
-    # --- pieces -----------------------------------------------------------------------------------------------------
+    # --- pieces ---
 
     def _href(self, origin: str, target: str) -> str:
         return target if target.startswith("http") else self.platform.href(self.site, origin, target)
@@ -405,24 +398,22 @@ class Renderer:
 
     def _nav(self, origin: str) -> list[tuple[str, str]]:
         items = [("首页", self._href(origin, "/"))]
-        for column in self.site.columns:
-            if column.in_nav:
-                items.append((column.name, column.external or self._href(origin, column.path)))
+        items += [self._item(origin, column) for column in self.site.columns if column.in_nav]
         return items
 
-    def _crumbs(self, origin: str, column: Column, leaf: bool) -> list[tuple[str, str]]:
-        trail = [("首页", self._href(origin, "/"))]
-        for step in (column.parent, column):
-            if step is not None:
-                trail.append((step.name, self._href(origin, step.path)))
-        return trail
+    def _item(self, origin: str, column: Column) -> tuple[str, str]:
+        return column.name, column.external or self._href(origin, column.path)
+
+    def _crumbs(self, origin: str, column: Column) -> list[tuple[str, str]]:
+        steps = [step for step in (column.parent, column) if step is not None]
+        return [("首页", self._href(origin, "/")), *(self._item(origin, step) for step in steps)]
 
     def _side(self, origin: str, column: Column) -> str:
         top = column.parent or column
         group = [top, *(c for c in self.site.columns if c.parent is top)]
         if len(group) == 1:
             return ""
-        return self.platform.side(top.name, [(c.name, self._href(origin, c.path)) for c in group])
+        return self.platform.side(top.name, [self._item(origin, c) for c in group])
 
     def _hot(self, origin: str) -> str:
         entries = [e for c in self.site.of_kind("news")[:1] for e in home_entries(c)[:4]]
@@ -446,7 +437,7 @@ class Renderer:
         parts = Parts(
             title=title, meta=meta, name=frame.header_name(site), today=frame.today_line(site), nav=nav, main=main,
             foot=frame.footer(site, home), search=_SEARCH, side=side, charset=self._charset(),
-            crumbs=platform.crumbs(self._crumbs(path, column, leaf)) if column else "",
+            crumbs=platform.crumbs(self._crumbs(path, column)) if column else "",
         )  # fmt: skip
         return self._encode(platform.shell(parts))
 

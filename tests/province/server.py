@@ -1,4 +1,4 @@
-"""A forward proxy on loopback that answers for every host of a province: one asyncio protocol, keep-alive, no threads."""
+"""A forward proxy on loopback that answers for every host of a province: one asyncio protocol, no threads."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class _Connection(asyncio.Protocol):
         if sock is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self.transport = None
 
     def data_received(self, data: bytes) -> None:
@@ -206,6 +206,6 @@ async def run(
         bound = await server.start(port)
         print(f"province: proxy on http://127.0.0.1:{bound}", flush=True)
         if port_file is not None:
-            port_file.write_text(f"{bound}\n", encoding="utf-8")
+            port_file.write_text(f"{bound}\n", encoding="utf-8")  # noqa: ASYNC240  (once, before any client)
         await stopped.wait()
         await server.stop()

@@ -1,5 +1,6 @@
 """Words and sentences of the invented province 云江省, drawn by a seeded generator."""
 
+# ruff: noqa: E501  (markup and word lists in long lines)
 from __future__ import annotations
 
 from datetime import date, timedelta

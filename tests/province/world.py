@@ -1,5 +1,6 @@
 """Every host of the province by name: its sites, the outside hosts pages link to, and what each answers."""
 
+# ruff: noqa: E501  (markup and word lists in long lines)
 from __future__ import annotations
 
 import json
@@ -21,7 +22,7 @@ _PAGE = (
     '<html><head><meta charset="utf-8"><title>{host}</title></head><body><h1>{host}</h1>'
     "<p>本页供群众查询使用，欢迎访问。</p><p>请通过上方菜单选择需要的服务。</p></body></html>"
 )
-_GONE = "<html><head><title>404 Not Found</title></head><body>404 Not Found</body></html>".encode()
+_GONE = b"<html><head><title>404 Not Found</title></head><body>404 Not Found</body></html>"
 _SOFT = "<html><head><meta charset='utf-8'><title>提示信息</title></head><body><p>您访问的页面不存在</p></body></html>"
 UNKNOWN_NAME = Answer(502, b"<html><body>502 Bad Gateway: the name does not resolve</body></html>")
 

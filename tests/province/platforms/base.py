@@ -1,5 +1,6 @@
 """What a platform has to say: its addresses and its markup for each piece of a page."""
 
+# ruff: noqa: E501, ARG002  (markup in long lines; a platform may leave out what it does not need)
 from __future__ import annotations
 
 import json

@@ -1,5 +1,6 @@
 """Hanweb: lists as CDATA records in a datastore, /col/colN/index.html, /art/Y/M/D/art_N_N.html."""
 
+# ruff: noqa: E501, ARG002  (markup in long lines; a platform may leave out what it does not need)
 from __future__ import annotations
 
 import json

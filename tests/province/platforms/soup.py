@@ -1,5 +1,6 @@
 """A front end of nested divs and definition lists: no semantic tags, dates split from titles."""
 
+# ruff: noqa: E501, ARG002  (markup in long lines; a platform may leave out what it does not need)
 from __future__ import annotations
 
 from html import escape

@@ -1,5 +1,6 @@
 """VSB (Boda): xwdt.htm or list.jsp for columns, info/1015/4213.htm for articles."""
 
+# ruff: noqa: E501, ARG002  (markup in long lines; a platform may leave out what it does not need)
 from __future__ import annotations
 
 import posixpath
