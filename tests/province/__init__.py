@@ -1,1 +1,1 @@
-"""A synthetic province: 540 government sites written from the standard, with planted faults and their truth."""
+"""A synthetic province: 540 government sites written from the standard, with planted faults and truth."""

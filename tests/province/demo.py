@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from tests.province.judge import Judgement, judge, read_claims
@@ -60,7 +60,8 @@ def demo(sites: int, seed: int = SEED, extra: Sequence[str] = ()) -> int:
     if not summary_file.exists():
         print(f"demo: the inspection ended with exit code {code} and wrote no summary", file=sys.stderr)
         return 1
-    summary = Summary(**json.loads(summary_file.read_text(encoding="utf-8")))
+    figures = json.loads(summary_file.read_text(encoding="utf-8"))
+    summary = Summary(**{field.name: figures[field.name] for field in fields(Summary)})
     for name in ("findings", "scores"):
         _save(folder, name)
     judged = judge(read_truth(folder / "truth.csv"), read_claims(folder / "findings.jsonl"))

@@ -15,7 +15,6 @@ HOSTS = (
     "farm4.yunjiangs.gov.cn",
 )
 _LINKS = 60
-_WEIGHT = 25_000
 _MISSING = Answer(404, b"<html><body>404</body></html>")
 
 
@@ -26,9 +25,8 @@ class Farm:
         self.count = count
         self.hosts = hosts
         rng = Random("farm")
-        texts = paragraphs(rng, "云江省", 24)
-        filler = "\n".join(f"<p>{text}</p>" for text in texts)
-        self._filler = filler.encode()
+        texts = paragraphs(rng, "云江省", 44)
+        self._filler = "\n".join(f"<p>{text}</p>" for text in texts).encode()
 
     @property
     def start(self) -> str:
@@ -56,6 +54,4 @@ class Farm:
         )
         head = f'<!DOCTYPE html><html><head><meta charset="utf-8"><title>第{page}号页面</title></head><body><h1>第{page}号页面</h1>'
         body = f"{head}<ul>{rows}</ul><ul>{rows}</ul><div>".encode() + self._filler
-        return Answer(
-            body=body[: _WEIGHT * 2] + b"</div></body></html>", content_type="text/html; charset=utf-8"
-        )
+        return Answer(body=body + b"</div></body></html>", content_type="text/html; charset=utf-8")

@@ -36,7 +36,7 @@ def read_truth(path: Path) -> list[Truth]:
 
 
 def _make(
-    site: Site, rule: str, url: str = "", match: str = "page", observed: str = "", note: str = ""
+    site: Site, rule: str, url: str, match: str = "page", *, observed: str = "", note: str = ""
 ) -> Truth:
     return Truth(site.plan.site_id, rule, url, match, observed, note)
 
@@ -98,7 +98,7 @@ def _frame(site: Site) -> Iterator[Truth]:
         yield _make(site, "D4.1c", site.home)
         yield from _group(site, "D4.1c", {path: "any" for path, kind in pages.items() if kind != "home"})
     for mark, how in look.mark_faults.items():
-        yield _make(site, "D4.2", site.home, "site", mark, how)
+        yield _make(site, "D4.2", site.home, "site", observed=mark, note=how)
     if look.entry_missing in ("home", "all"):
         yield _make(site, "D4.4a", site.home, "site")
     if look.entry_missing in ("others", "all"):
