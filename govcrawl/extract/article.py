@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from lxml import etree
-
 from govcrawl.extract.dates import date_in_url, find_dates, parse_date
 from govcrawl.extract.tags import read_tags
-from govcrawl.extract.text import View, elements, script_strings, view
+from govcrawl.extract.text import View, script_strings, view
 from govcrawl.items import Page
 
 
@@ -39,29 +37,26 @@ def read_article(page: Page) -> Article:
     start, end = body_span(page)
     title, title_end = _title(page, of, start)
     published, where = _published(page, of, (start, end), title_end)
-    article = Article(title, published, _source(page, of, title_end), of.text[start:end].strip(), where)
+    article = Article(
+        title, published, _source(page, of, (start, end), title_end), of.text[start:end].strip(), where
+    )
     page.cache["article"] = article
     return article
 
 
 # --- the body -----------------------------------------------------------------------------------------
 
-_BODY = etree.XPath(
-    "//*[@id='zoom' or @id='Zoom' or @id='zoomcon' or @id='UCAP-CONTENT' or @id='vsb_content'"
-    " or @id='content_body' or @id='article' or @id='articleContent' or @id='article-content'"
-    " or @id='textbody' or @id='js_content' or @id='mainText' or @id='BodyLabel'"
-    " or @id='news_content' or @id='contentText'"
-    " or @id='artibody' or contains(@class,'TRS_Editor') or contains(@class,'trs_editor')"
-    " or contains(@class,'TRS_UEDITOR') or contains(@class,'trs_paper') or contains(@class,'article-content')"
-    " or contains(@class,'article_content') or contains(@class,'news_content')"
-    " or contains(@class,'wp_articlecontent') or @class='bt_content']"
+_BODY = re.compile(
+    r"^(?:zoom|zoomcon|ucap-content|vsb_content\w*|content_body|article|articlecontent|textbody|js_content|maintext"
+    r"|bodylabel|contenttext|artibody)(?= )|trs_editor|trs_ueditor|trs_paper|article[-_]?content|news_content"
+    r"|wp_articlecontent| bt_content$"
 )
 _IMPRINT = re.compile(
     r"ICP\s?备|公网\s?安备|标识码[:：\s]|版权所有|copyright|all rights reserved|主办单位[:：]\S+\s+承办",
     re.IGNORECASE,
 )
 _GAP = 400  # text between two paragraphs of one body
-_SENTENCE = re.compile(r"[，。；：、！？,;]")
+_MARKS = "，。；：、,"
 
 
 def body_span(page: Page) -> tuple[int, int]:
@@ -70,7 +65,7 @@ def body_span(page: Page) -> tuple[int, int]:
     if isinstance(known, tuple):
         return known
     of = view(page)
-    marked = [of.spans[item] for item in elements(_BODY, page.tree) if item in of.spans]
+    marked = [of.spans[item] for item in of.named(_BODY) if item in of.spans]
     best = max(marked, key=lambda span: span[1] - span[0], default=(0, 0))
     dense = _dense(of.text)
     if best[1] - best[0] < (dense[1] - dense[0]) * 0.5 and not best[0] <= dense[0] < best[1]:
@@ -85,7 +80,11 @@ def _dense(text: str) -> tuple[int, int]:
     position = 0
     for line in text.split("\n"):
         start, position = position, position + len(line) + 1
-        if len(line) < 40 or _IMPRINT.search(line) or len(_SENTENCE.findall(line)) * 60 < len(line) - 40:
+        if (
+            len(line) < 40
+            or sum(map(line.count, _MARKS)) * 60 < len(line) - 40
+            or _IMPRINT.search(line[:200])
+        ):
             continue
         if runs and start - runs[-1][2] <= _GAP:
             length, first, _ = runs[-1]
@@ -287,17 +286,17 @@ def _in_body(of: View, body: tuple[int, int]) -> date | None:
 
 # --- the source ---------------------------------------------------------------------------------------
 
-_SOURCE = re.compile(
-    r"(?:信息|稿件|文章|新闻|内容)?来\s?源\s?于?\s?[:：]\s?([^\s|:：【】\[\]]{2,40})"
-    r"|(?:发布机构|发布单位|发文机关|发文机构|供稿单位)\s?[:：]\s?([^\s|:：【】\[\]]{2,40})"
-)
+_SOURCE = re.compile(r"来\s?源\s?于?\s?[:：]\s?([^\s|:：【】\[\]]{2,40})")
+_ISSUER = re.compile(r"(?:发布机构|发布单位|发文机关|发文机构|供稿单位)\s?[:：]\s?([^\s|:：【】\[\]]{2,40})")
 _NOT_SOURCE = re.compile(r"^(?:发布|时间|日期|作者|编辑|浏览|点击|字体|字号|阅读|访问)")
 
 
-def _source(page: Page, of: View, title_end: int) -> str:
-    for begin in dict.fromkeys((title_end, 0)):
-        for match in _SOURCE.finditer(of.text, begin):
-            value = match[1] or match[2]
-            if not _NOT_SOURCE.match(value):
-                return value
+def _source(page: Page, of: View, body: tuple[int, int], title_end: int) -> str:
+    """Return the source named below the title, under the body or above the title."""
+    head, foot = slice(title_end, max(title_end, body[0]) + _HEAD), slice(body[1], body[1] + _HEAD)
+    for label in (_SOURCE, _ISSUER):
+        for part in (head, foot, slice(0, title_end)):
+            for match in label.finditer(of.text[part]):
+                if not _NOT_SOURCE.match(match[1]):
+                    return match[1]
     return read_tags(page).get("ContentSource") or ""

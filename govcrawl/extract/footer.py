@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from html import escape
 from typing import Literal
 from urllib.parse import unquote, urljoin, urlsplit
 
 from lxml import etree
 
 from govcrawl.extract.article import body_span
-from govcrawl.extract.text import Element, View, elements, script_strings, view, written_markup, written_view
+from govcrawl.extract.text import Element, View, elements, view, written
 from govcrawl.items import Page
 
 State = Literal["present", "absent", "unseen"]
@@ -95,53 +94,24 @@ def footer_start(page: Page) -> int:
     """Return where the footer begins in the page's visible text; its length where there is no footer."""
     known = page.cache.get("footer_start")
     if not isinstance(known, int):
-        known = page.cache["footer_start"] = _zone_start(view(page), page.tree, body_span(page)[1])
+        known = page.cache["footer_start"] = _zone_start(view(page), body_span(page)[1])
     return known
 
 
 # --- the pieces ---------------------------------------------------------------------------------------
 
-_HINT = re.compile(
-    r"conac|jiucuo|标识码|ICP|网安备|公安|备案|主办|找错|联系我们|联系电话|[\\%]u(?:4e3b|4E3B|5907|6807|516c|516C)"
-)
 _WHOLE = 6_000  # a script's or frame's text up to this length is all footer
 
 
 def _pieces(page: Page) -> Iterator[_Piece]:
     own = view(page)
     yield _Piece(own, "", own.text[footer_start(page) :])
-    yield from _scripted(own, "script")
-    for text in page.included.values():
-        if text.lstrip()[:1] == "<":
-            inner = written_view(text)
-            yield _Piece(inner, "frame", _zone(inner))
-            yield from _scripted(inner, "frame")
-        elif markup := _footer_markup(text):
-            inner = written_view(markup)
-            yield _Piece(inner, "included", _zone(inner))
-            yield from _scripted(inner, "included")
-
-
-def _scripted(of: View, where: str) -> Iterator[_Piece]:
-    for script in of.nodes.get("script", ()):
-        source = script.text
-        if source and _HINT.search(source) and (markup := _footer_markup(source)):
-            inner = written_view(markup)
-            yield _Piece(inner, where, _zone(inner))
-
-
-def _footer_markup(source: str) -> str:
-    """Return the markup a script writes, and the plain texts it sets that carry a mark with its number."""
-    plain = (
-        f"<p>{escape(text)}</p>"
-        for text in script_strings(source)
-        if _STRONG.search(text) and "<" not in text
-    )
-    return "\n".join((written_markup(source), *plain)).strip()
+    for part in written(page):
+        yield _Piece(part.view, part.where, _zone(part.view))
 
 
 def _zone(of: View) -> str:
-    return of.text if len(of.text) <= _WHOLE else of.text[_zone_start(of, None) :]
+    return of.text if len(of.text) <= _WHOLE else of.text[_zone_start(of) :]
 
 
 # --- where the footer starts --------------------------------------------------------------------------
@@ -152,42 +122,40 @@ _STRONG = re.compile(
 _WEAK = re.compile(
     r"版权所有|copyright|©|all rights? reserved|主办(?:单位|方)?[:：]\S{4,40}\s+承办", re.IGNORECASE
 )
-_CLASSED = etree.XPath(
-    "//footer | //*[contains(@class,'foot') or contains(@id,'foot') or contains(@class,'Foot')"
-    " or contains(@id,'Foot') or contains(@class,'copyright') or contains(@id,'copyright')"
-    " or contains(@class,'banquan') or contains(@class,'dibu') or contains(@class,'yejiao')"
-    " or contains(@id,'bottom') or contains(@class,'bottom')]"
-)
+_NAMED = re.compile(r"foot|copyright|banquan|dibu|yejiao|bottom")
 _CLOSE = 600  # text of the block around an anchor that still belongs to the footer
 
 
-def _zone_start(of: View, root: Element | None, body_end: int = 0) -> int:
+def _zone_start(of: View, body_end: int = 0) -> int:
     """Return where the footer's text begins; the end of the text where there is no footer."""
     text = of.text
     anchors = [match.start() for match in _STRONG.finditer(text)]
     if not anchors:
-        anchors = [
-            m.start() for m in _WEAK.finditer(text) if m.start() > len(text) * 0.5 or len(text) < _CLOSE
-        ]
+        begin = 0 if len(text) < _CLOSE else len(text) // 2
+        anchors = [match.start() for match in _WEAK.finditer(text, begin)]
     if anchors:
-        start = min(_block_start(of, anchor) for anchor in anchors[-6:])
+        start = _block_start(of, anchors[-6:])
         return max(start, body_end) if body_end <= anchors[-1] else start
-    if root is None:
-        return len(text)
     starts = [
         of.spans[item][0]
-        for item in elements(_CLASSED, root)
+        for item in of.named(_NAMED)
         if item in of.spans and of.size(item) < _CLOSE * 3 and of.spans[item][1] > len(text) - _CLOSE
     ]
     return min(starts, default=len(text))
 
 
-def _block_start(of: View, position: int) -> int:
-    """Return the start of the largest block around a position that is still short."""
-    return min(
-        (start for start, end in of.spans.values() if start <= position < end and end - start <= _CLOSE),
-        default=max(0, of.text.rfind("\n", 0, position)),
-    )
+def _block_start(of: View, anchors: list[int]) -> int:
+    """Return the start of the largest block round one of these positions that is still short."""
+    first, best = anchors[0], max(0, of.text.rfind("\n", 0, anchors[0]))
+    for start, end in of.spans.values():
+        if (
+            end > first
+            and end - start <= _CLOSE
+            and start < best
+            and any(start <= at < end for at in anchors)
+        ):
+            best = start
+    return best
 
 
 # --- the marks ----------------------------------------------------------------------------------------
@@ -244,9 +212,10 @@ _ENTRY = re.compile(
     re.IGNORECASE,
 )
 _ENTRY_NAME = re.compile(r"政府网站找错")
+_TARGET = re.compile(r"conac|beian|jiucuo|zfwz|exposure|Link\(")
 _CLICKED = etree.XPath(
-    "//*[contains(@onclick,'conac') or contains(@onclick,'jiucuo') or contains(@onclick,'recordcode')"
-    " or contains(@onclick,'zfwz')]"
+    "//*[@onclick][contains(@onclick,'conac') or contains(@onclick,'jiucuo') or contains(@onclick,'Link(')"
+    " or contains(@onclick,'recordcode') or contains(@onclick,'zfwz') or contains(@onclick,'exposure')]"
 )
 _CODE_CALL = re.compile(r"\(\s*['\"]((?:bm|BM)\d{8}|\d{10})['\"]")
 
@@ -295,46 +264,44 @@ def _hidden_texts(piece: _Piece, found: _Found) -> None:
 def _links(piece: _Piece, found: _Found) -> None:
     of = piece.view
     zone_start = len(of.text) - len(piece.zone)
-    for link in (*of.nodes.get("a", ()), *of.nodes.get("area", ()), *_clicked(piece)):
+    named = "找错" in of.text
+    for link in (*of.nodes.get("a", ()), *of.nodes.get("area", ())):
         href = link.get("href") or ""
-        click = link.get("onclick") or ""
-        target = href if not click else f"{href} {click}"
-        where = "hidden" if link in of.hidden else piece.where or "link"
-        if "conac.cn" in target and _CONAC.search(target):
-            found.add("party_government_mark", href, where)
-        if "beian" in target and (match := _POLICE_LINK.search(target)):
-            found.add("police", match[1], where)
         start, end = of.spans.get(link, (0, 0))
-        label = of.text[start:end].strip()
-        if _ENTRY.search(target) or (len(label) < 16 and _ENTRY_NAME.search(label) and _leads(target)):
-            found.add("find_error", href if _leads(href) else click, where)
-            _code(target, found, where)
-        elif (
-            start >= zone_start
-            and where != "hidden"
-            and label
-            and len(label) < 8
-            and _CONTACT_LINK.match(label)
-        ):
-            found.add("contact", label, where)
+        if _TARGET.search(href):
+            _target(piece, link, href, found)
+        elif end - start < 20 and (named or start >= zone_start) and link not in of.hidden:
+            _labelled(piece, of.text[start:end].strip(), href, start >= zone_start, found)
+    for item in _clicked(of):
+        _target(piece, item, item.get("onclick") or "", found)
 
 
-def _clicked(piece: _Piece) -> list[Element]:
-    root = next(iter(piece.view.spans), None)
-    if root is None:
-        return []
-    return [
-        item for item in elements(_CLICKED, root.getroottree().getroot()) if item.tag not in ("a", "area")
-    ]
+def _target(piece: _Piece, item: Element, target: str, found: _Found) -> None:
+    """Take what a link or a click leads to: the register of marks, the police register, the error report."""
+    where = "hidden" if item in piece.view.hidden else piece.where or "link"
+    if _CONAC.search(target):
+        found.add("party_government_mark", target, where)
+    if match := _POLICE_LINK.search(target):
+        found.add("police", match[1], where)
+    if _ENTRY.search(target):
+        found.add("find_error", target, where)
+        if match := _CODE_PARAMETER.search(target):
+            found.add("site_code", match[1].lower(), where)
+
+
+def _labelled(piece: _Piece, label: str, href: str, in_footer: bool, found: _Found) -> None:
+    if _ENTRY_NAME.search(label) and _leads(href):
+        found.add("find_error", href, piece.where or "link")
+    elif in_footer and _CONTACT_LINK.match(label):
+        found.add("contact", label, piece.where or "link")
+
+
+def _clicked(of: View) -> list[Element]:
+    return elements(_CLICKED, of.root) if of.root is not None else []
 
 
 def _leads(target: str) -> bool:
     return bool(target.strip().lstrip("#")) and target.strip().lower() != "javascript:;"
-
-
-def _code(target: str, found: _Found, where: str) -> None:
-    if match := _CODE_PARAMETER.search(target):
-        found.add("site_code", match[1].lower(), where)
 
 
 def _images(piece: _Piece, found: _Found) -> None:
@@ -428,16 +395,15 @@ def _candidates(page: Page, own: View, start: int, have_footer: bool) -> Iterato
     for script in own.nodes.get("script", ()):
         source = (script.get("src") or "").strip()
         if not source:
-            for match in _LOADED.finditer((script.text or "")[:200_000]):
+            for match in _loads(script.text or ""):
                 if url := _address(page, match[1]):
                     yield 90, url
             continue
         name = unquote(source.split("?", 1)[0].rsplit("/", 1)[-1]).removesuffix(".js")
         position = own.spans.get(script, (0, 0))[0]
-        late = position >= tail and not _in_head(script)
         if _FOOTLIKE.search(name):
             rank = 80
-        elif late and _GENERATED.match(name) and not have_footer:
+        elif position >= tail and not have_footer and _GENERATED.match(name) and not _in_head(script):
             rank = 50
         else:
             continue
@@ -452,6 +418,11 @@ def _candidates(page: Page, own: View, start: int, have_footer: bool) -> Iterato
             url := _address(page, source)
         ):
             yield (70 if position >= tail else 20), url
+
+
+def _loads(source: str) -> Iterator[re.Match[str]]:
+    if any(word in source for word in ("foot", "Foot", "bottom", "dibu", "copyright")):
+        yield from _LOADED.finditer(source[:200_000])
 
 
 def _in_head(element: Element) -> bool:
@@ -470,7 +441,7 @@ def _address(page: Page, source: str) -> str:
 
 def _holes(page: Page, own: View) -> Iterator[str]:
     """Yield words for a footer that only scripts can fill."""
-    for item in elements(_CLASSED, page.tree):
+    for item in own.named(_NAMED):
         if not own.size(item) and item not in own.hidden and item.tag not in _KEPT_EMPTY:
             yield "image footer" if len(item) else "empty footer element"
             return

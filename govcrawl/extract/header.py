@@ -7,20 +7,13 @@ from collections.abc import Collection
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
-from lxml import etree
-
 from govcrawl.extract.footer import footer_start
-from govcrawl.extract.text import Element, View, elements, view, written_markup, written_view
+from govcrawl.extract.text import Element, View, view, written
 from govcrawl.items import Page
 
 _LIMIT = 1_200  # visible text a header and its navigation may hold
 _CRUMB = re.compile(r"(?:当前|现在|目前|所在|您的|你的)[^\n，。]{0,6}位\s?置|\n(?:首页|主页)\s?[>»›＞]")
-_HEADLIKE = etree.XPath(
-    "//header | //*[contains(@class,'head') or contains(@id,'head') or contains(@class,'Head')"
-    " or contains(@id,'Head') or contains(@class,'logo') or contains(@id,'logo') or contains(@class,'banner')"
-    " or contains(@id,'banner') or contains(@class,'top') or contains(@id,'top')"
-    " or contains(@class,'sitename') or contains(@class,'site-name')]"
-)
+_NAMED = re.compile(r"head|logo|banner|top|site-?name")
 _LOGO = re.compile(r"logo|banner|head|top|title|name|wzmc|zw[_-]?bt|\bbt\b|bg", re.IGNORECASE)
 _NOISE = re.compile(r"[\s·•．.,，\-—_|｜丨:：“”\"'()（）【】\[\]]+")
 _WEB = r"(?:门户网站|官方网站|门户网|网站|官网|门户|网)"
@@ -56,12 +49,8 @@ def header_names(page: Page) -> str:
     of = view(page)
     end = _end(page, of)
     parts = [of.text[:end], *_labels(of, end)]
-    parts += [
-        of.of(item)
-        for item in elements(_HEADLIKE, page.tree)
-        if 0 < of.size(item) <= _LIMIT and _early(of, item)
-    ]
-    parts += _written(page, of)
+    parts += [of.of(item) for item in of.named(_NAMED) if 0 < of.size(item) <= _LIMIT and _early(of, item)]
+    parts += [_all_text(part.view) for part in written(page)]
     text = "\n".join(parts)
     page.cache["header"] = text
     return text
@@ -123,20 +112,6 @@ def _labels(of: View, end: int) -> list[str]:
     return found
 
 
-def _written(page: Page, of: View) -> list[str]:
-    """Return what scripts and fetched files write into the header."""
-    found = []
-    for script in of.nodes.get("script", ()):
-        source = script.text or ""
-        if ("head" in source or "logo" in source or "top" in source) and (markup := written_markup(source)):
-            found.append(_all_text(written_view(markup)))
-    for text in page.included.values():
-        markup = text if text.lstrip()[:1] == "<" else written_markup(text)
-        if markup and ("logo" in markup.lower() or "head" in markup.lower() or "banner" in markup.lower()):
-            found.append(_all_text(written_view(markup)))
-    return found
-
-
 def _all_text(of: View) -> str:
     end = min(len(of.text), _LIMIT)
     return "\n".join((of.text[:end], *_labels(of, end)))
@@ -151,7 +126,7 @@ def _may_hide(page: Page) -> bool:
             return True
     if any(of.spans[frame][0] <= end and not _own_scheme(frame) for frame in of.all("iframe", "embed")):
         return True
-    for item in elements(_HEADLIKE, page.tree):
+    for item in of.named(_NAMED):
         if item in of.spans and item not in of.hidden and not of.size(item) and _early(of, item):
             return True  # a background image, or a place a script fills
     return any(_fetched(page, script, of, end) for script in of.nodes.get("script", ()))

@@ -9,6 +9,7 @@ from functools import cached_property
 from urllib.parse import urlsplit
 
 from govcrawl.extract.article import body_span, read_article
+from govcrawl.extract.footer import footer_start
 from govcrawl.extract.tags import Tags, read_tags
 from govcrawl.extract.text import View, view
 from govcrawl.items import Page, Role
@@ -44,6 +45,7 @@ _ROW_DATE = re.compile(
     r"(?:[\[(（【]?(?:(?:19|20)\d\d\s?[-/.年]\s?)?\d{1,2}\s?[-/.月]\s?\d{1,2}日?[\])）】]?(?:\s\d{1,2}:\d\d(?::\d\d)?)?)$"
     r"|^[\[(（【]?(?:(?:19|20)\d\d\s?[-/.年]\s?)?\d{1,2}\s?[-/.月]\s?\d{1,2}日?[\])）】]?(?=\s?\S{6})"
 )
+_OPENING = 1_000  # of a long body, what still tells a guide or a letter from an article
 _MORE = re.compile(r"(?:^|[\s\[【])(?:查看)?更\s?多\s?[>+»…\]】]*|\bmore\b\s?[>+»]*", re.IGNORECASE)
 
 
@@ -68,7 +70,7 @@ class _Facts(_Base):
     @cached_property
     def trail(self) -> tuple[str, ...]:
         """The breadcrumb without its first step."""
-        match = _TRAIL.search(self.view.text[:6_000])
+        match = _TRAIL.search(self.text[:6_000])
         if match is None:
             return ()
         steps = [step.strip(" ：:") for step in _STEP.split(match[1] or match[2] or "")]
@@ -90,8 +92,15 @@ class _Facts(_Base):
         return " | ".join((*self.trail[-2:], column, self.title[:80], self.headings[:80]))
 
     @cached_property
+    def text(self) -> str:
+        """The visible text without the footer and without all but the beginning of a long body."""
+        text = self.view.text[: footer_start(self.page)] or self.view.text
+        start, end = body_span(self.page)
+        return text if end - start < 2 * _OPENING else text[: start + _OPENING] + "\n" + text[end:]
+
+    @cached_property
     def lines(self) -> list[str]:
-        return self.view.text.split("\n")
+        return self.text.split("\n")
 
     @cached_property
     def dated_rows(self) -> int:
@@ -105,7 +114,7 @@ class _Facts(_Base):
     @cached_property
     def labels(self) -> int:
         """How many of the words round an article's text are there (发布时间, 来源, 打印本页 ...)."""
-        return len({match[0][:2] for match in _INLINE_LABEL.finditer(self.view.text)})
+        return len({match[0][:2] for match in _INLINE_LABEL.finditer(self.text)})
 
     @cached_property
     def body(self) -> int:
@@ -234,7 +243,7 @@ def _is_home_by_shape(facts: _Facts) -> bool:
     if not (_HOME_NAME.search(title) or (title and title in facts.page.site.name)):
         return False
     sections = len({line for line in facts.lines if _SECTION.fullmatch(line)})
-    return sections >= 3 and (len(_MORE.findall(facts.view.text)) >= 2 or facts.dated_rows >= 4)
+    return sections >= 3 and (len(_MORE.findall(facts.text)) >= 2 or facts.dated_rows >= 4)
 
 
 _NOISE = re.compile(r"[\s·•\-—_|]")
@@ -246,20 +255,20 @@ _SECTION = re.compile(
 
 
 def _is_leader(facts: _Facts) -> bool:
-    marks = len({match[0] for match in _LEADER_MARK.finditer(facts.view.text)})
+    marks = len({match[0] for match in _LEADER_MARK.finditer(facts.text)})
     named = bool(_LEADER_NAME.search(facts.names))
     if facts.dated_rows >= 5:
         return False
     if named and not _ARTICLE_PATH.search(facts.path):
-        return marks >= 1 or len(_LEADER_RANK.findall(facts.view.text)) >= 2
+        return marks >= 1 or len(_LEADER_RANK.findall(facts.text)) >= 2
     if named and facts.trail and _LEADER_NAME.search(facts.trail[-1]):
         return marks >= 1
-    repeated = len(_LEADER_MARK.findall(facts.view.text))
-    return repeated >= 5 and len(_LEADER_RANK.findall(facts.view.text)) >= 4 and facts.body < 1_500
+    repeated = len(_LEADER_MARK.findall(facts.text))
+    return repeated >= 5 and len(_LEADER_RANK.findall(facts.text)) >= 4 and facts.body < 1_500
 
 
 def _is_guide(facts: _Facts) -> bool:
-    marks = len({match[0] for match in _GUIDE_MARK.finditer(facts.view.text)})
+    marks = len({match[0] for match in _GUIDE_MARK.finditer(facts.text)})
     own = f"{' '.join(facts.trail[-1:])} {facts.tags.get('ColumnName') or ''} {facts.headings[:60]}"
     named = bool(_GUIDE_NAME.search(own))
     listed = facts.dated_rows >= 3 and not facts.body
@@ -267,16 +276,14 @@ def _is_guide(facts: _Facts) -> bool:
         return True
     if named and not listed and (marks >= 1 or facts.labels >= 3 or "依申请公开" in own):
         return True
-    return (
-        len({match[0] for match in _CASES.finditer(facts.view.text)}) >= 5 and not facts.trail and marks >= 1
-    )
+    return len({match[0] for match in _CASES.finditer(facts.text)}) >= 5 and not facts.trail and marks >= 1
 
 
 def _is_message(facts: _Facts) -> bool:
     own = f"{' | '.join(facts.trail[-2:])} | {facts.headings[:80]} | {facts.title[:60]}"
     named = bool(_MESSAGE_NAME.search(own)) and not _NOT_MESSAGE.search(own)
-    heads = len({match[0] for match in _MESSAGE_HEAD.finditer(facts.view.text)})
-    asked = len({match[0] for match in _MESSAGE_FIELD.finditer(facts.view.text)}) if facts.fields >= 3 else 0
+    heads = len({match[0] for match in _MESSAGE_HEAD.finditer(facts.text)})
+    asked = len({match[0] for match in _MESSAGE_FIELD.finditer(facts.text)}) if facts.fields >= 3 else 0
     if asked >= 4:
         return True
     if named and facts.body < 1_500:

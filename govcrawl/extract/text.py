@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from html import escape
 from typing import TypeAlias, cast
 from urllib.parse import unquote
 
@@ -84,6 +85,7 @@ _KEPT = {
     ),
     *("link", "area", "embed"),
 }
+_NAMED = etree.XPath("//*[@id or @class]")
 _STYLED = etree.XPath("//*[@hidden or contains(@style, 'none') or contains(@style, 'hidden')]")
 _HIDING = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 
@@ -102,6 +104,15 @@ class View:
     spans: dict[Element, Span] = field(default_factory=dict)
     nodes: dict[str, list[Element]] = field(default_factory=dict)
     hidden: set[Element] = field(default_factory=set)
+    root: Element | None = None
+    _named: list[tuple[Element, str]] | None = None
+
+    def named(self, pattern: re.Pattern[str]) -> list[Element]:
+        """Return the elements whose id or class matches a lower-case pattern, in document order."""
+        if self._named is None:
+            found = elements(_NAMED, self.root) if self.root is not None else []
+            self._named = [(item, f"{item.get('id', '')} {item.get('class', '')}".lower()) for item in found]
+        return [item for item, name in self._named if pattern.search(name)]
 
     def of(self, element: Element) -> str:
         """Return the visible text of an element."""
@@ -141,7 +152,7 @@ class _Walk:
     __slots__ = ("concealed", "open", "result", "seen", "silent", "unseen")
 
     def __init__(self, root: Element) -> None:
-        self.result = View()
+        self.result = View(root=root)
         self.seen, self.unseen = _Buffer(), _Buffer()
         self.open: list[tuple[Element, str, int]] = []
         self.silent: Element | None = None  # the element that opened a stretch without text
@@ -274,13 +285,57 @@ def script_strings(source: str) -> Iterator[str]:
 
 
 def written_markup(source: str) -> str:
-    """Return the HTML a script writes, as far as it stands in string literals; empty where there is none."""
-    return "\n".join(text for text in script_strings(source) if _MARKUP.search(text))
+    """Return the HTML a script writes, as far as it stands in string literals; empty where there is none.
+
+    Plain strings count where they carry a registration number: some scripts set the footer's text only.
+    """
+    parts = []
+    for text in script_strings(source):
+        if _MARKUP.search(text):
+            parts.append(text)
+        elif len(text) < 500 and _NUMBERED.search(text):
+            parts.append(f"<p>{escape(text)}</p>")
+    return "\n".join(parts)
 
 
-def written_view(markup: str) -> View:
-    """Read markup that a script writes or a frame shows."""
-    return walk(parse(markup))
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A document that a script writes into the page or a frame shows, and where it comes from."""
+
+    view: View
+    where: str  # script, included or frame
+
+
+# Words that tell a script which writes a header or a footer from the many that do not; also escaped.
+_PARTS = re.compile(
+    r"conac|jiucuo|标识码|ICP|网安备|公安|备案|主办|找错|联系我们|联系电话|logo|head|foot|"
+    r"[\\%]u(?:4e3b|4E3B|5907|6807|516c|516C)"
+)
+_NUMBERED = re.compile(r"备案?号?[:：\s]?\d{6}|备\s?\d{6,}|标识码\D{0,4}\w{8,10}|[第备号]\s?\d{8,}")
+
+
+def written(page: Page) -> tuple[Written, ...]:
+    """Return what inline scripts, fetched scripts and fetched frames add to a page, without running any."""
+    known = page.cache.get("written")
+    if isinstance(known, tuple):
+        return known
+    found = list(_by_scripts(view(page), "script"))
+    for text in page.included.values():
+        if text.lstrip()[:1] == "<":
+            inner = walk(parse(text))
+            found += [Written(inner, "frame"), *_by_scripts(inner, "frame")]
+        elif markup := written_markup(text):
+            inner = walk(parse(markup))
+            found += [Written(inner, "included"), *_by_scripts(inner, "included")]
+    page.cache["written"] = tuple(found)
+    return tuple(found)
+
+
+def _by_scripts(of: View, where: str) -> Iterator[Written]:
+    for script in of.nodes.get("script", ()):
+        source = script.text
+        if source and _PARTS.search(source) and _PARTS.search(markup := written_markup(source)):
+            yield Written(walk(parse(markup)), where)
 
 
 def _unescape(text: str) -> str:
