@@ -14,7 +14,8 @@ from govcrawl.decoding import decode
 READ = 32 * 1024  # bytes of a page that are enough to tell what it is
 _SHORT = 300  # characters of text up to which a page says one thing
 _CHROME = 3000  # characters of text up to which a notice may sit in a site's usual frame
-_SMALL = 4096  # bytes of a page that is read in full whatever it contains
+_SMALL = 4096  # bytes of a page that may be there only to send the visitor on
+_TINY = 600  # bytes of a page that is read in full whatever it contains
 
 _TITLE = re.compile(r"<title[^<>]*>([^<]{0,300})", re.IGNORECASE)
 _HEADING = re.compile(r"<h[1-3][^<>]*>(.{0,200}?)</h[1-3]", re.IGNORECASE | re.DOTALL)
@@ -58,11 +59,24 @@ _POLITE = re.compile(
     r"|(?:we(?:'re| are) )?sorry|oops)",
     re.IGNORECASE,
 )
-_WORDS = "不存在 未找到 没有找到 找不到 无法找到 不见了 删除 失效 下线 撤 过期 错误 出错 异常"
-_ROOTS = (
-    *(word.encode(name) for word in _WORDS.split() for name in ("utf-8", "gb18030")),
-    *(b"not found", b"not be found", b"exist", b"no longer", b"removed", b"unavailable", b"cannot find"),
+# Plain finds over the bytes spare nearly every page the costlier reading of its text.
+_GONE_WORDS = (
+    "不存在|找到|找不到|不见了|删除|失效|下线|撤|过期|移除|移走|已关闭|被关闭|清除|丢失|走丢|错误|出错|异常"
+    "|not found|be found|exist|no longer|removed|deleted|unavailable|cannot find|can't find"
 )
+_BARRIER_WORDS = (
+    "验证|安全检查|开启|启用|拦截|阻断|拒绝|防火墙|云防护|创宇盾|安全狗|玄武盾|频繁|攻击|jsl_clearance|$_ts|acw_sc__"
+    "|aliyun|_waf_|cf-chl|cf_chl|cdn-cgi|just a moment|your browser|you are a human|you are human"
+    "|javascript and cookies|document.cookie|blocked|denied|application firewall"
+)
+
+
+def _roots(words: str, *codes: str) -> tuple[bytes, ...]:
+    return tuple(dict.fromkeys(word.encode(code) for word in words.split("|") for code in codes))
+
+
+_GONE_ROOTS = {utf8: _roots(_GONE_WORDS, "utf-8", *("gb18030",) * (not utf8)) for utf8 in (True, False)}
+_BARRIER_ROOTS = {utf8: _roots(_BARRIER_WORDS, "utf-8", *("gb18030",) * (not utf8)) for utf8 in (True, False)}
 
 _CHALLENGE = re.compile(
     r"jsl_clearance|\$_ts\s*=|\$_ts\[|acw_sc__v2|aliyun_?waf|_waf_bd8ce2ce37|cf[-_]chl|/cdn-cgi/challenge"
@@ -108,6 +122,17 @@ class Answer:
         return self.body[:256].lstrip()[:1] == b"<"
 
     @cached_property
+    def low(self) -> bytes:
+        """The bytes with ASCII letters in lower case."""
+        return self.body.lower()
+
+    def mentions(self, roots: Mapping[bool, tuple[bytes, ...]]) -> bool:
+        """Tell whether one of the words occurs, in UTF-8 or, unless the page declares UTF-8, in GBK."""
+        low = self.low
+        declared = b"utf-8" in low[:1024] or "utf-8" in self.headers.get("Content-Type", "").lower()
+        return any(root in low for root in roots[declared])
+
+    @cached_property
     def text(self) -> str:
         """The beginning of the document as text."""
         body = self.body if self.whole else self.body[: self.body.rfind(b"<")]
@@ -148,10 +173,12 @@ def refreshes_to(answer: Answer) -> str:
     """Return where a page with next to no text of its own sends the visitor, or an empty string."""
     if len(answer.body) > _SMALL or not answer.is_page:
         return ""
+    if b"refresh" not in answer.low and b"location" not in answer.low and b"window.open" not in answer.low:
+        return ""
     match = _REFRESH.search(answer.text)
     if match and int(match[1]) <= 10:
         return match[2]
-    if "location" not in answer.text or answer.length > 60 or "document.cookie" in answer.text:
+    if answer.length > 60 or b"document.cookie" in answer.low:
         return ""
     jump = _JUMP.search(answer.text)
     return jump[1] if jump else ""
@@ -159,7 +186,7 @@ def refreshes_to(answer: Answer) -> str:
 
 def refusal(answer: Answer) -> str:
     """Name what stands between a visitor and the page (challenge, waf), or return an empty string."""
-    if answer.status < 300 and len(answer.body) > 3 * _SMALL and not _suspicious(answer.body):
+    if answer.status < 300 and len(answer.body) > _TINY and not answer.mentions(_BARRIER_ROOTS):
         return ""
     text = answer.text
     if answer.length > 2 * _SHORT:
@@ -169,15 +196,9 @@ def refusal(answer: Answer) -> str:
     return "waf" if _WAF.search(text) else ""
 
 
-def _suspicious(body: bytes) -> bool:
-    return any(
-        mark in body for mark in (b"$_ts", b"jsl_clearance", b"acw_sc__", b"cf-chl", b"cf_chl", b"aliyun_waf")
-    )
-
-
 def says_gone(answer: Answer) -> str:
     """Return the words in which a page that came with status 200 says that it is not there."""
-    if len(answer.body) > _SMALL and not _mentions(answer.body):
+    if len(answer.body) > _TINY and not _may_say_gone(answer):
         return ""
     title = _TITLE_GONE.search(answer.title)
     if title:
@@ -201,12 +222,10 @@ def title_says_gone(title: str) -> bool:
     return bool(_TITLE_GONE.search(title))
 
 
-def _mentions(body: bytes) -> bool:
-    low = body.lower()
-    start = low.find(b"<title")
-    if start >= 0 and (b"404" in low[start : start + 200] or b"error" in low[start : start + 200]):
-        return True
-    return any(root in low for root in _ROOTS)
+def _may_say_gone(answer: Answer) -> bool:
+    start = answer.low.find(b"<title")
+    title = answer.low[start : start + 200] if start >= 0 else b""
+    return b"404" in title or b"error" in title or answer.mentions(_GONE_ROOTS)
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:
