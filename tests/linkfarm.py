@@ -467,6 +467,7 @@ async def _main() -> None:
         found = links(port)
         state.pages["/all"] = answer(200, index([link.url for link in found]))
         plain = [f"http://127.0.0.1:{port}/plain/{n}.html" for n in range(1, 4001)]
+        state.pages["/none"] = answer(200, index([]))
         state.pages["/alive"] = answer(200, index(plain))
         print(
             json.dumps({"port": port, "links": [asdict(link) for link in found], "alive": plain}), flush=True
@@ -476,7 +477,8 @@ async def _main() -> None:
 
 def index(urls: list[str]) -> str:
     """Return a page that links to all of these."""
-    return page("目录", "".join(f'<a href="{url}">{n}</a>\n' for n, url in enumerate(urls)))
+    listed = "".join(f'<a href="{url}">{n}</a>\n' for n, url in enumerate(urls))
+    return f"<!DOCTYPE html><html><head><title>目录</title></head><body>{listed}</body></html>"
 
 
 if __name__ == "__main__":
