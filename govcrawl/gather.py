@@ -50,10 +50,10 @@ class PoliteHandler(HTTP11DownloadHandler):
             response = await super().download_request(request)
             elapsed = time.monotonic() - started
         request.meta["elapsed"] = elapsed
-        if response.status in (429, 503):
-            value = response.headers.get("Retry-After")
-            services.pace.penalise(request.url, retry_after(value, datetime.now(UTC)))
-        else:
+        wait = response.headers.get("Retry-After")
+        if response.status == 429 or (wait and response.status == 503):
+            services.pace.penalise(request.url, retry_after(wait, datetime.now(UTC)))
+        elif response.status < 500:  # a page that fails is tried again later; it is no reason to slow the others
             services.pace.observe(request.url, elapsed)
         return response
 

@@ -33,7 +33,7 @@ COOKIES_ENABLED = False  # an anonymous visitor's first visit is what the standa
 RETRY_ENABLED = False  # SiteSpider retries with growing waits and keeps each try; the middleware retries at once
 METAREFRESH_ENABLED = False  # SiteSpider follows them knowing what page it is on
 REDIRECT_MAX_TIMES = 10
-REFERER_ENABLED = False  # requests carry no history: two workers must get the same answers
+REFERRER_POLICY = "no-referrer"  # requests carry no history: two workers must get the same answers
 HTTPERROR_ALLOW_ALL = True  # an error answer is a result, not a gap
 DOWNLOADER_MIDDLEWARES = {
     "scrapy.downloadermiddlewares.cookies.CookiesMiddleware": None,

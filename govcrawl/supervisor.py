@@ -162,12 +162,13 @@ class Supervisor:
 
 
 def _memory() -> float:
-    """Return the resident memory of this process and all its children in MB."""
+    """Return the memory of this process and all its children in MB, shared pages counted once."""
     total = 0
     me = psutil.Process()
     for process in (me, *me.children(recursive=True)):
         with suppress(psutil.Error):
-            total += process.memory_info().rss
+            found = process.memory_full_info()
+            total += getattr(found, "pss", found.rss)
     return total / 2**20
 
 

@@ -80,7 +80,7 @@ class SiteSpider(scrapy.Spider):
         self._own_services = False
         self._seen: set[str] = set()
         self._stored: dict[tuple[str, bool], Any] = {}
-        self._files: dict[str, str] = {}  # scripts and frames of this site, by address
+        self._files: dict[str, asyncio.Future[str]] = {}  # scripts and frames of this site, each fetched once
         self._pages = 0
 
     @classmethod
@@ -248,7 +248,10 @@ class SiteSpider(scrapy.Spider):
             if (kept := self._stored.pop((visit.url, rendered), None)) is not None:
                 page: Page = kept.page(self.site, self.inspection.at)
                 page.stored = True
-                self._files.update(page.included)
+                for url, text in page.included.items():
+                    if url not in self._files:
+                        self._files[url] = asyncio.get_running_loop().create_future()
+                        self._files[url].set_result(text)
                 return page
         page = await self._download(visit)
         for _ in range(2):
@@ -326,13 +329,16 @@ class SiteSpider(scrapy.Spider):
         found = dict(page.included)
         for url in urls:
             if url not in self._files:
-                kept = await self._download(Visit(url, Role.OTHER, referrer=page.url))
-                self._files[url] = "" if kept.error not in (None, "not_html") else kept.text
-            if self._files[url]:
-                found[url] = self._files[url]
+                self._files[url] = asyncio.ensure_future(self._file(url, page.url))
+            if text := await self._files[url]:
+                found[url] = text
         if found != dict(page.included):
             page.included = found
             page.cache.clear()
+
+    async def _file(self, url: str, referrer: str) -> str:
+        kept = await self._download(Visit(url, Role.OTHER, referrer=referrer))
+        return kept.text if kept.error in (None, "not_html") else ""
 
     async def _fill(self, page: Page) -> Page:
         """Bring the content a static document leaves to scripts: its data where known, else the rendered page."""

@@ -128,7 +128,7 @@ def read_columns(page: Page, *, level: int = 1) -> tuple[ColumnLink, ...]:
         name = _TRIM.sub("", _block_name(element) if _MORE.fullmatch(text) else text)
         if not 2 <= len(name) <= 14 or not _HANZI.search(name) or PAGER.fullmatch(name) or _NOT_COLUMN.fullmatch(name):
             continue
-        if is_article_url(url) or _region(element) or _beside_date(element):
+        if is_article_url(url) or _region(element) or _beside_date(element) or _is_banner(element):
             continue
         if "?" in url and _same_path(url, page):
             continue
@@ -141,6 +141,11 @@ def read_columns(page: Page, *, level: int = 1) -> tuple[ColumnLink, ...]:
             better = kind if known.kind is ColumnType.OTHER else known.kind
             found[url] = ColumnLink(known.name, url, better, min(tier, known.level), known.local)
     return tuple(found.values())
+
+
+def _is_banner(element: HtmlElement) -> bool:
+    """A picture that leads somewhere advertises a topic; it names no column."""
+    return element.find(".//img") is not None and not "".join(element.itertext()).strip()
 
 
 def _same_path(url: str, page: Page) -> bool:

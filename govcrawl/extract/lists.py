@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from itertools import chain
+from urllib.parse import urlsplit
 
 from lxml.html import HtmlElement
 
@@ -58,6 +59,12 @@ _CHROME_NAMES = re.compile(
     r"copyright|share|page[rs]?|paging|pagination|curr\w*|wz|dqwz|weizhi|lm\w{0,4}|friend\w*|links?)(?:$|[\s_-])",
     re.I,
 )
+_FOOTER_TEXT = re.compile(r"ICP备|公网安备|网站标识码|版权所有|conac|jiucuo|<footer", re.I)
+_ASIDE = re.compile(
+    r"(?:热点|热门|热文|推荐|相关|延伸|猜你|最近|最新|本周|本月|今日)?(?:推荐|阅读|排行|点击(?:量|率)?(?:排行)?|浏览(?:排行)?|关注|文章|链接|热点|热门|排行榜|最新发布|最新信息|最新文章)(?:榜|信息|文章|阅读|推荐)?"
+)
+_ICON = re.compile(r"icon|logo|arrow|dot|line|bg|btn|button|banner|spacer|blank|loading|default|qr|ewm|code|share|wx|weixin|weibo|print|close|search|more|top|conac|jiucuo|red\.png|blue\.png|ga\w*\.png|gh\w*\.png|dzjg", re.I)
+_RECORD_NUMBER = re.compile(r"ICP备|ICP证|公网安备|公安备案", re.I)
 _HANZI = re.compile(r"[㐀-鿿]")
 _MAX_ROWS = 400
 
@@ -102,7 +109,9 @@ class Listing:
 
 def read_chrome(home: Page, columns: Collection[str] = ()) -> Chrome:
     """Return the frame of a site as its home page shows it; `columns` are known column addresses."""
-    urls = {url for _, url, text in anchors(home) if len(text) <= 12 and date_in_url(url) is None}
+    dated = {row.url for row in read_rows(home) if row.published is not None}
+    urls = {url for _, url, _ in anchors(home) if url not in dated and not looks_article(url)}
+    urls |= {absolute(home, image.get("src") or "") for image in home.tree.iter("img")}
     return Chrome(frozenset(urls | set(columns) | {home.url, home.final_url}), frozenset(_chunks(home.tree)))
 
 
@@ -181,25 +190,30 @@ def _crumb(chunk: str, name: str) -> bool:
 
 
 def _is_entry(row: Row, chrome: Chrome, known: Collection[str], own: Collection[str]) -> bool:
-    if row.url in own or row.url in known:
+    if row.url in own or row.url in known or urlsplit(row.url).path in ("", "/"):
         return False
-    return row.published is not None or row.url not in chrome.urls
+    return row.published is not None or (row.url not in chrome.urls and not _RECORD_NUMBER.search(row.title))
 
 
 def _plain_list(rows: tuple[Row, ...]) -> bool:
-    return sum(1 for row in rows if len(row.title) >= 10) >= 2 or sum(1 for row in rows if _looks_article(row.url)) >= 1
+    return sum(1 for row in rows if len(row.title) >= 10) >= 2 or sum(1 for row in rows if looks_article(row.url)) >= 1
 
 
-def _looks_article(url: str) -> bool:
+def looks_article(url: str) -> bool:
+    """Tell by its address that a target is an article."""
     return date_in_url(url) is not None or bool(re.search(r"/art/|/art_|/content[/_]|/info/\d+/\d+|[tc]\d{7,8}_\d+|/\d{5,}\.s?html?|[?&](?:id|aid|infoid|docid|articleid)=", url, re.I))
 
 
 def _shows_content(page: Page, chrome: Chrome) -> bool:
+    """Tell whether a page shows a picture, film or document of its own: an organisation chart, a scanned file."""
     for element in page.tree.iter("img", "object", "embed", "video"):
         if element.tag != "img":
             return True
-        url = absolute(page, element.get("src") or "")
-        if url and _CONTENT_IMAGE.search(url) and url not in chrome.urls and not _in_frame(element):
+        source = element.get("src") or ""
+        url = absolute(page, source)
+        if not url or url in chrome.urls or _in_frame(element):
+            continue
+        if _CONTENT_IMAGE.search(url) or not _ICON.search(source.rpartition("/")[2]):
             return True
     return False
 
@@ -277,18 +291,46 @@ def _markup_rows(page: Page, tree: HtmlElement, found: Collection[tuple[object, 
                 last[parent] = url
     years = _year_headings(tree)
     before = _dates_come_first(candidates, counts)
+    asides: dict[object, bool] = {}
     for element, url, text in candidates:
         row = _row_of(element, counts)
+        if _in_aside(row, asides):
+            continue
         published, partial = _row_date(row, element, counts, before)
         if published is None and partial:
             published = _complete(partial, url, years.get(_holder(row)), page.at.date())
         if published is None:
             published = date_in_url(url)
-        if published is None and len(text) < 6 and not _looks_article(url):
+        if published is None and len(text) < 6 and not looks_article(url):
             continue
         if published is None and _in_frame(element):  # type: ignore[arg-type]
             continue
         yield Row(_title(element, text), url, published)
+
+
+def _in_aside(row: HtmlElement, seen: dict[object, bool]) -> bool:
+    """Tell whether a row stands in a block headed 热点推荐, 相关阅读 or the like: entries of other columns."""
+    holder = row.getparent()
+    if holder is None:
+        return False
+    if holder not in seen:
+        seen[holder] = any(_ASIDE.fullmatch(text) for text in _headings(holder))
+    return seen[holder]
+
+
+def _headings(holder: HtmlElement) -> Iterator[str]:
+    """Yield the short texts before a list: its elder sibling's and that of the block around it."""
+    for _ in range(2):
+        sibling = holder.getprevious()
+        if sibling is not None and isinstance(sibling.tag, str):
+            chunks = list(_texts(sibling))
+            if sum(map(len, chunks)) <= 24:  # a heading, not the block before this one
+                yield from (chunk.strip(" >»＞|·") for chunk in chunks)
+            return
+        parent = holder.getparent()
+        if parent is None or parent.tag in ("body", "html"):
+            return
+        holder = parent
 
 
 def _title(element: object, text: str) -> str:
@@ -400,6 +442,8 @@ def _date_chunk(chunk: str) -> tuple[date | None, str]:
     if len(chunk) > 48 or not any(char.isdigit() for char in chunk):
         return None, ""
     text = unicodedata.normalize("NFKC", chunk)
+    if "今天" in text or "现在" in text or "当前" in text:
+        return None, ""
     text = _LABEL.sub(" ", text).strip(" []()【】〔〕<>|·/\t\n,;:")
     if _HANZI.search(re.sub(r"[年月日时分秒]|星期.|周.", "", text)):
         return None, ""
@@ -501,7 +545,7 @@ def _included_rows(page: Page) -> Iterator[Row]:
             yield from _record_rows(page, text)
         elif start.startswith(("{", "[")) or re.match(r"[\w.]{1,40}\s*\(\s*[{\[]", start):
             yield from _json_rows(page, text)
-        elif start.startswith("<") and "<a" in text and "<footer" not in text:
+        elif start.startswith("<") and "<a" in text and not _FOOTER_TEXT.search(text):
             yield from _fragment_rows(page, text)
 
 
