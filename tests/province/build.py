@@ -50,6 +50,7 @@ def build(plan: Plan) -> Site:
     site.home_style = rng.choice(("iso", "iso", "bracket", "slash", "md"))
     site.home_links = [Link(name, url) for name, url in rng.sample(faults.OUTSIDE, 2)]
     faults.plant(site)
+    _readable(site)
     _address(site)
     return site
 
@@ -134,6 +135,13 @@ def _fill(site: Site, column: Column, rng: Random, count: int) -> None:
     column.date_style = rng.choice(_STYLES[site.plan.family])
     if site.plan.family == "hanweb" and rng.random() < 0.7:
         column.delivery = "cdata"
+
+
+def _readable(site: Site) -> None:
+    """A site whose lists need a browser declares its encoding: its owner would have seen it garbled."""
+    scripted = any(c.delivery in ("xhr", "proxy") or c.blank_form == "delivery" for c in site.columns)
+    if scripted and site.frame.declare in ("wrong", "none"):
+        site.frame.declare = "meta"
 
 
 def _address(site: Site) -> None:

@@ -253,7 +253,7 @@ _DEAD = (
     ("http410", Answer(410, b"<html><body>410 Gone</body></html>")),
     ("http500", Answer(500, b"<html><body>HTTP Status 500</body></html>")),
     ("reset", Answer(reset=True)),
-    ("soft404", Answer(200, "<html><head><meta charset=utf-8><title>提示</title></head><body><div><p>抱歉，您访问的页面不存在或已被删除！</p><a href='/'>返回首页</a></div></body></html>".encode())),
+    ("soft404", Answer(page="gone")),
     ("home", Answer(302, location="/")),
 )  # fmt: skip
 DEAD_OUTSIDE = (
@@ -297,17 +297,16 @@ def alive_link(site: Site, number: int) -> Link:
     """Make a link that looks dead to a hasty checker and is not (or that is no link at all)."""
     serial = 300 + site.uids + number
     path = f"/zhuanti/{serial}/index.html"
-    page = "<html><head><meta charset=utf-8><title>专题</title></head><body><h2>专题内容</h2><p>本专题汇集相关报道。</p></body></html>".encode()
     shapes: tuple[Answer | None, ...] = (
-        Answer(body=page, head_status=405), Answer(body=page, head_status=403), Answer(body=page, flaps=1),
-        Answer(body=page, flaps=2, flap_status=0), Answer(body=page, delay=1.5), Answer(301, location=f"/zhuanti/{serial}/new.html"),
-        None, None, None, None, None, None,
+        Answer(page="topic", head_status=405), Answer(page="topic", head_status=403), Answer(page="topic", flaps=1),
+        Answer(page="topic", flaps=2, flap_status=0), Answer(page="topic", delay=1.5),
+        Answer(301, location=f"/zhuanti/{serial}/new.html"), None, None, None, None, None, None,
     )  # fmt: skip
     kind = number % len(shapes)
     answer = shapes[kind]
     if answer is not None:
         site.answers[path] = answer
-        site.answers[f"/zhuanti/{serial}/new.html"] = Answer(body=page)
+        site.answers[f"/zhuanti/{serial}/new.html"] = Answer(page="topic")
         return Link("专题", site.base + path)
     raw = (
         '<a href="javascript:void(0)" onclick="addFavorite()">加入收藏</a>',

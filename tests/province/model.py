@@ -53,6 +53,7 @@ class Answer:
     flap_status: int = 503  # 0: connection reset
     head_status: int = 0  # another status for HEAD
     reset: bool = False
+    page: str = ""  # topic or gone: the body is a full page of the site with this content
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from html import escape
 from urllib.parse import unquote_to_bytes
@@ -68,7 +69,8 @@ class Renderer:
         """Answer a path with its query, as the site's server would."""
         site = self.site
         if path in site.answers:
-            return site.answers[path]
+            answer = site.answers[path]
+            return self.special(path, answer) if answer.page else answer
         page = self.pages.get(path)
         if page is not None:
             answer = page()
@@ -135,12 +137,9 @@ class Renderer:
         site = self.site
         number = sum(path.encode()) + site.uids
         if "flap" in site.notes and number % 7 == 0:
-            status = 503 if number % 2 else 0
-            return Answer(
-                answer.status, answer.body, answer.content_type, flaps=1 + number % 2, flap_status=status
-            )
+            return replace(answer, flaps=1 + number % 2, flap_status=503 if number % 2 else 0)
         if "slow" in site.notes and number % 13 == 0:
-            return Answer(answer.status, answer.body, answer.content_type, delay=1.0 + number % 2)
+            return replace(answer, delay=1.0 + number % 2)
         return answer
 
     def _rest(self, path: str) -> Answer:
@@ -359,6 +358,22 @@ class Renderer:
         return self._page(
             "/search.html", f"站内搜索-{frame.site_title(site)}", meta, self.platform.block(block)
         )
+
+    def special(self, path: str, answer: Answer) -> Answer:
+        """Render a topic page, or a page that says with status 200 that there is none."""
+        site = self.site
+        if answer.page == "gone":
+            meta = frame.tags(site, frame.tag_values(site, ("", ""), None), "", ())
+            main = '<div class="err"><p>抱歉，您访问的页面不存在或已被删除！</p><p><a href="/">返回首页</a></p></div>'
+            shown = self._page(path, f"提示信息-{frame.site_title(site)}", meta, main)
+            return replace(answer, body=shown.body, content_type=shown.content_type)
+        day = f"{AT - timedelta(days=60)} 09:00"
+        name = f"{text.TOPICS[sum(path.encode()) % 30]}专题"
+        values = frame.tag_values(site, ("专题专栏", "其他"), (name, day, site.plan.name))
+        paragraphs = text.paragraphs(site.rng(path), site.plan.area, 3)
+        main = self.platform.article(name, f"发布日期：{day}", paragraphs, "")
+        shown = self._page(path, f"{name}-{frame.site_title(site)}", frame.tags(site, values, "", ()), main)
+        return replace(answer, body=shown.body, content_type=shown.content_type)
 
     def sitemap(self) -> Answer:
         """Render the site map."""

@@ -96,17 +96,22 @@ def _frame(site: Site) -> Iterator[Truth]:
         yield _make(site, "D4.1a", site.home, "site", note=site.host)
     if look.header in ("slogan", "comment"):
         yield _make(site, "D4.1c", site.home)
-        yield from _group(site, "D4.1c", {path: "any" for path, kind in pages.items() if kind != "home"})
+        yield from _group(site, "D4.1c", _others(pages))
     for mark, how in look.mark_faults.items():
         yield _make(site, "D4.2", site.home, "site", observed=mark, note=how)
     if look.entry_missing in ("home", "all"):
         yield _make(site, "D4.4a", site.home, "site")
     if look.entry_missing in ("others", "all"):
-        yield from _group(site, "D4.4b", {path: "any" for path, kind in pages.items() if kind != "home"})
+        yield from _group(site, "D4.4b", _others(pages))
     if look.article_tags:
         yield from _group(site, "D4.7a", _graded(pages, "article", ("detail", "static")))
     if look.column_tags:
         yield from _group(site, "D4.7b", _graded(pages, "column", ("static", "board")))
+
+
+def _others(pages: dict[str, str]) -> dict[str, str]:
+    """Every page but the home page, for a fault that stands on all of them."""
+    return {path: "may" if kind == "other" else "any" for path, kind in pages.items() if kind != "home"}
 
 
 def _graded(pages: dict[str, str], sure: str, unsure: tuple[str, ...]) -> dict[str, str]:
@@ -141,6 +146,8 @@ def page_kinds(site: Site) -> dict[str, str]:
             kinds[path] = "static" if static else "board" if column.form in boards else "column"
         else:
             kinds[path] = "detail"
+    kinds.update({path: "other" for path, answer in site.answers.items() if answer.page})
+    kinds["/search.html"] = "other"
     for column in site.columns:
         if column.path in kinds:
             for number in range(2, 4):

@@ -198,8 +198,10 @@ for (var i = 0; i < rows.length; i++) {{
 </script></div>"""
 
 
-def years(rows: list[Row]) -> list[tuple[int, list[Row]]]:
-    """Group rows by year, in their order."""
+def years(rows: list[Row], style: str) -> list[tuple[int, list[Row]]]:
+    """Group rows by year, in their order; one group where the list has no year headings."""
+    if style != "year":
+        return [(0, rows)]
     groups: list[tuple[int, list[Row]]] = []
     for row in rows:
         if not groups or groups[-1][0] != row.day.year:

@@ -45,7 +45,7 @@ class Hanweb(Platform):
     def listing(self, column: Column, rows: list[Row]) -> str:
         if column.delivery != "cdata" or column.date_style == "year":
             parts = []
-            for year, group in years(rows):
+            for year, group in years(rows, column.date_style):
                 head = f'<h4 class="year">{year}年</h4>' if column.date_style == "year" else ""
                 parts.append(head + '<ul class="list">' + "\n".join(_li(row) for row in group) + "</ul>")
             return "\n".join(parts) or '<ul class="list"></ul>'

@@ -47,7 +47,7 @@ class Soup(Platform):
 
     def listing(self, column: Column, rows: list[Row]) -> str:
         parts = []
-        for year, group in years(rows):
+        for year, group in years(rows, column.date_style):
             head = f'<div class="y"><div>{year}</div></div>' if column.date_style == "year" else ""
             parts.append(head + "\n".join(_dl(row) for row in group))
         return f'<div class="c1"><div>{"".join(parts)}</div></div>'

@@ -55,7 +55,7 @@ class Tables(Platform):
 
     def listing(self, column: Column, rows: list[Row]) -> str:
         parts = []
-        for year, group in years(rows):
+        for year, group in years(rows, column.date_style):
             head = f"<TR><TD COLSPAN=2><B>{year}年</B></TD></TR>" if column.date_style == "year" else ""
             parts.append(head + "\n".join(_tr(row) for row in group))
         return f"<TABLE WIDTH=740 BORDER=0>{''.join(parts)}</TABLE>"

@@ -51,7 +51,7 @@ class Trs(Platform):
 
     def listing(self, column: Column, rows: list[Row]) -> str:
         parts = []
-        for year, group in years(rows):
+        for year, group in years(rows, column.date_style):
             head = f"<h3>{year}年</h3>" if column.date_style == "year" else ""
             parts.append(head + '<ul class="gl_list">' + "\n".join(_li(row) for row in group) + "</ul>")
         return "\n".join(parts) or '<ul class="gl_list">\n\n</ul>'
