@@ -14,7 +14,7 @@ from datetime import date, datetime
 from typing import TypeVar
 
 from govcrawl.extract.article import read_article
-from govcrawl.extract.columns import ColumnLink, ColumnType, is_article_url, read_columns
+from govcrawl.extract.columns import ColumnLink, ColumnType, is_article_url, read_columns, submenu
 from govcrawl.extract.links import read_links
 from govcrawl.extract.lists import Chrome, Listing, ListState, read_chrome, read_listing, read_rows
 from govcrawl.extract.tags import read_tags
@@ -60,6 +60,7 @@ class Seen:
     title: str = ""
     published: date | None = None
     untagged: tuple[str, ...] = ()  # page tags missing for a page of its role
+    moved: bool = False  # the answer came from another address
 
 
 @dataclass(slots=True)
@@ -118,10 +119,11 @@ class Inspection:
         tags = read_tags(page)
         group = "column" if page.role is Role.COLUMN else "content"
         untagged = (*tags.missing("site"), *(() if page.role is Role.HOME else tags.missing(group)))
+        moved = page.final_url != page.url
         if page.role in (Role.HOME, Role.COLUMN):
-            return Seen(page.url, page.role, page.column, "", untagged=untagged)
+            return Seen(page.url, page.role, page.column, "", untagged=untagged, moved=moved)
         article = read_article(page)
-        return Seen(page.url, page.role, page.column, "", article.title, article.published, untagged)
+        return Seen(page.url, page.role, page.column, "", article.title, article.published, untagged, moved)
 
     def _add_home(self, page: Page) -> None:
         if page.error:
@@ -161,14 +163,11 @@ class Inspection:
             column.error = page.error
             return
         listing = self.listing(page, column.name)
-        inner = self.inner_columns(page)
-        if inner and listing.state in (ListState.BLANK, ListState.SCRIPT, ListState.SHELL) and not page.rendered:
-            column.children = tuple(link.url for link in inner)
-        elif listing.state is ListState.SHELL:
-            column.children = tuple(link.url for link in inner)
         column.state, column.why = listing.state, listing.why
-        if column.children and listing.state in (ListState.BLANK, ListState.SHELL):
-            column.state = ListState.SHELL
+        if listing.state in (ListState.BLANK, ListState.SCRIPT):
+            column.children = tuple(link.url for link in submenu(page, self.inner_columns(page)))
+            if column.children:
+                column.state, column.why = ListState.SHELL, "leads to further columns only"
         self._note_rows(column, listing)
 
     def _note_rows(self, column: Column, listing: Listing) -> None:
@@ -260,7 +259,7 @@ class Inspection:
         if target in self.checks:
             return self.checks[target]
         seen = self.pages.get(target)
-        if seen is None or seen.error:
+        if seen is None or seen.error or (seen.moved and seen.role is not Role.HOME):
             return None
         return LinkCheck(target, LinkState.ALIVE, reason="visited")
 

@@ -25,6 +25,8 @@ from govcrawl.gather import headers_of, may_heal, name_of
 from govcrawl.inspection import DATES_NEEDED, Column, Inspection
 from govcrawl.items import GovcrawlError, LinkCheck, LinkState, Page, Role, Site, SiteDone
 from govcrawl.links import normalise
+from govcrawl.links.address import leads_home
+from govcrawl.links.reading import Answer, says_gone
 from govcrawl.options import Options
 from govcrawl.services import SETTING, Services
 
@@ -37,6 +39,10 @@ _DEPTH = 3  # tiers of columns
 _HOME_OPEN = 20  # undated entries of the home page that are opened to date it
 _CLAIM = 600.0  # seconds other workers leave our link targets alone
 _PLANNED_ROLES = frozenset((Role.GUIDE, Role.MESSAGE, Role.LEADER))
+
+
+def _answer(page: Page) -> Answer:
+    return Answer(page.url, page.final_url, page.status or 0, "GET", dict(page.headers), page.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +265,8 @@ class SiteSpider(scrapy.Spider):
             if not target:
                 break
             page = replace(await self._download(replace(visit, url=target)), url=visit.url)
+        if not page.error and page.role is not Role.HOME and says_gone(_answer(page)):
+            page.error = "soft_404"
         if page.error:
             return page
         if page.role is Role.ARTICLE and (found := page_role(page)) in _PLANNED_ROLES:
@@ -316,6 +324,8 @@ class SiteSpider(scrapy.Spider):
             return f"http_{page.status}"
         if page.role is not Role.HOME and not self.site.owns(page.final_url):
             return "other_site"
+        if leads_home(page.url, page.final_url):
+            return "redirect_home"
         kind = page.header("Content-Type").lower()
         start = page.body[:512].lstrip().lower()
         if kind and not re.search(r"html|xml|text/plain", kind) and not start.startswith((b"<!doctype", b"<html", b"<head")):

@@ -248,7 +248,7 @@ def _beside_title(of: View, body_start: int, title_end: int) -> date | None:
     """Return a full date on a short line between the title and the body."""
     if not title_end:
         return None
-    stop = body_start if body_start > title_end else min(title_end + _HEAD, len(of.text))
+    stop = body_start if body_start >= title_end else min(title_end + _HEAD, len(of.text))
     for line in of.text[title_end : min(stop, title_end + _HEAD)].split("\n"):
         if len(line) > 120 or _UPDATED.search(line) or _DOCUMENT.search(line) or "今天" in line:
             continue
@@ -286,8 +286,10 @@ def _in_body(of: View, body: tuple[int, int]) -> date | None:
 
 # --- the source ---------------------------------------------------------------------------------------
 
-_SOURCE = re.compile(r"来\s?源\s?于?\s?[:：]\s?([^\s|:：【】\[\]]{2,40})")
-_ISSUER = re.compile(r"(?:发布机构|发布单位|发文机关|发文机构|供稿单位)\s?[:：]\s?([^\s|:：【】\[\]]{2,40})")
+_SOURCE = re.compile(r"来\s?源\s?于?\s?[:：][ \t]?([^\s|:：【】\[\]]{2,40})")
+_ISSUER = re.compile(
+    r"(?:发布机构|发布单位|发文机关|发文机构|供稿单位)\s?[:：][ \t]?([^\s|:：【】\[\]]{2,40})"
+)
 _NOT_SOURCE = re.compile(r"^(?:发布|时间|日期|作者|编辑|浏览|点击|字体|字号|阅读|访问)")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -54,7 +55,10 @@ _TYPES = (
     (ColumnType.LEADER, r"领导|市长|县长|区长|省长|局长|厅长|主任之窗|班子成员|政府班子"),
     (ColumnType.ORGAN, r"机构|职能|职责|内设|直属单位|组织架构|部门简介|单位介绍"),
     (ColumnType.OVERVIEW, r"概况|概览|概貌|[省市县区]情|简介|走进|魅力|认识|印象|行政区划|历史沿革"),
-    (ColumnType.SERVICE, r"办事|政务服务|服务(?:大厅|指南|事项)|便民服务|公共服务|网上服务|浙里办|一网通办|权力清单|许可"),
+    (
+        ColumnType.SERVICE,
+        r"办事|政务服务|服务(?:大厅|指南|事项)|便民服务|公共服务|网上服务|浙里办|一网通办|权力清单|许可",
+    ),
     (ColumnType.DATA, r"数据|统计"),
 )
 _PATTERNS = tuple((kind, re.compile(pattern)) for kind, pattern in _TYPES)
@@ -72,9 +76,16 @@ _ARTICLE_URL = re.compile(
     re.I,
 )
 _FILE_URL = re.compile(r"\.(?:docx?|xlsx?|pptx?|wps|pdf|ofd|rar|zip|jpe?g|png|gif|mp4|apk)$", re.I)
-_FOOTER_NAMES = re.compile(r"(?:^|[\s_-])(?:foot\w*|bottom\w*|copyright|friend\w*|yqlj|bq|banquan|links?)(?:$|[\s_-])", re.I)
-_CRUMB_NAMES = re.compile(r"(?:^|[\s_-])(?:breadcrumb\w*|crumbs?|position|location|dqwz|weizhi|curr\w*|pager?|pag(?:ing|ination))(?:$|[\s_-])", re.I)
-_MORE = re.compile(r"\s*(?:[>»+·]*\s*(?:更多|more|查看更多|查看全部|全部|MORE)\s*[>»+·.…]*|[>»]{1,3}|\+)\s*", re.I)
+_FOOTER_NAMES = re.compile(
+    r"(?:^|[\s_-])(?:foot\w*|bottom\w*|copyright|friend\w*|yqlj|bq|banquan|links?)(?:$|[\s_-])", re.I
+)
+_CRUMB_NAMES = re.compile(
+    r"(?:^|[\s_-])(?:breadcrumb\w*|crumbs?|position|location|dqwz|weizhi|curr\w*|pager?|pag(?:ing|ination))(?:$|[\s_-])",
+    re.I,
+)
+_MORE = re.compile(
+    r"\s*(?:[>»+·]*\s*(?:更多|more|查看更多|查看全部|全部|MORE)\s*[>»+·.…]*|[>»]{1,3}|\+)\s*", re.I
+)
 _TRIM = re.compile(r"^[\s·•>»＞|【\[《]+|[\s·•>»＞|】\]》]+$")
 _HANZI = re.compile(r"[㐀-鿿]")
 
@@ -101,7 +112,11 @@ def column_type(name: str, url: str = "") -> ColumnType:
 
 def _by_path(url: str) -> ColumnType:
     path = urlsplit(url).path.lower()
-    for token, kind in (("/zcjd", ColumnType.INTERPRETATION), ("/tzgg", ColumnType.NOTICE), ("/zcwj", ColumnType.POLICY)):
+    for token, kind in (
+        ("/zcjd", ColumnType.INTERPRETATION),
+        ("/tzgg", ColumnType.NOTICE),
+        ("/zcwj", ColumnType.POLICY),
+    ):
         if token in path:
             return kind
     return ColumnType.OTHER
@@ -109,7 +124,9 @@ def _by_path(url: str) -> ColumnType:
 
 def is_article_url(url: str) -> bool:
     """Tell by the address alone whether it is an article rather than a column."""
-    if re.search(r"/col/col\d+/|/index(?:_\d+)?\.s?html?$|/list\d*\.|/$", urlsplit(url).path, re.I) and not re.search(r"/art/", url):
+    if re.search(
+        r"/col/col\d+/|/index(?:_\d+)?\.s?html?$|/list\d*\.|/$", urlsplit(url).path, re.I
+    ) and not re.search(r"/art/", url):
         return False
     return bool(_ARTICLE_URL.search(url)) or date_in_url(url) is not None
 
@@ -126,7 +143,12 @@ def read_columns(page: Page, *, level: int = 1) -> tuple[ColumnLink, ...]:
         if url.rstrip("/") in own or _FILE_URL.search(urlsplit(url).path):
             continue
         name = _TRIM.sub("", _block_name(element) if _MORE.fullmatch(text) else text)
-        if not 2 <= len(name) <= 14 or not _HANZI.search(name) or PAGER.fullmatch(name) or _NOT_COLUMN.fullmatch(name):
+        if (
+            not 2 <= len(name) <= 14
+            or not _HANZI.search(name)
+            or PAGER.fullmatch(name)
+            or _NOT_COLUMN.fullmatch(name)
+        ):
             continue
         if is_article_url(url) or _region(element) or _beside_date(element) or _is_banner(element):
             continue
@@ -141,6 +163,35 @@ def read_columns(page: Page, *, level: int = 1) -> tuple[ColumnLink, ...]:
             better = kind if known.kind is ColumnType.OTHER else known.kind
             found[url] = ColumnLink(known.name, url, better, min(tier, known.level), known.local)
     return tuple(found.values())
+
+
+def submenu(page: Page, columns: Collection[ColumnLink]) -> tuple[ColumnLink, ...]:
+    """Return those columns a page leads to from a menu the page itself has no place in.
+
+    A page that stands in its own side menu is one column among its neighbours; a page that does not is the
+    entrance to the columns of the menu.
+    """
+    wanted = {column.url: column for column in columns}
+    own = {page.url, page.final_url}
+    menus: dict[HtmlElement, set[str]] = {}
+    for element, url, _ in anchors(page):
+        menus.setdefault(_menu_of(element), set()).add(url)
+    found: dict[str, ColumnLink] = {}
+    for urls in menus.values():
+        if not urls & own:
+            found |= {url: wanted[url] for url in urls if url in wanted}
+    return tuple(sorted(found.values(), key=lambda column: column.url))
+
+
+def _menu_of(element: HtmlElement) -> HtmlElement:
+    """Return the list a menu entry stands in: the nearest element that holds more than this entry."""
+    for parent in element.iterancestors():
+        if (
+            parent.tag in ("ul", "ol", "dl", "tr", "table", "nav")
+            or sum(1 for _ in zip(range(2), parent.iter("a"), strict=False)) > 1
+        ):
+            return parent
+    return element
 
 
 def _is_banner(element: HtmlElement) -> bool:
@@ -158,7 +209,11 @@ def _region(element: HtmlElement) -> bool:
         if parent.tag == "footer":
             return True
         label = f"{parent.get('class') or ''} {parent.get('id') or ''}"
-        if label != " " and (_FOOTER_NAMES.search(label) or _CRUMB_NAMES.search(label)) and parent.tag not in ("body", "html"):
+        if (
+            label != " "
+            and (_FOOTER_NAMES.search(label) or _CRUMB_NAMES.search(label))
+            and parent.tag not in ("body", "html")
+        ):
             return True
     return False
 
@@ -178,13 +233,23 @@ def _nested(element: HtmlElement) -> bool:
         if parent.tag in ("ul", "dl", "ol"):
             lists += 1
             holder = parent.getparent()
-            if lists == 1 and holder is not None and holder.tag in ("li", "dd") and holder.find("a") is not None:
+            if (
+                lists == 1
+                and holder is not None
+                and holder.tag in ("li", "dd")
+                and holder.find("a") is not None
+            ):
                 return True
             if lists == 1 and holder is not None and holder.tag == "div":
                 outer = holder.getparent()
                 if outer is not None and outer.tag == "li" and outer.find("a") is not None:
                     return True
-        if parent.tag == "dd" and (first := parent.getprevious()) is not None and first.tag == "dt" and first.find(".//a") is not None:
+        if (
+            parent.tag == "dd"
+            and (first := parent.getprevious()) is not None
+            and first.tag == "dt"
+            and first.find(".//a") is not None
+        ):
             return True
         if lists >= 1:
             return False
@@ -201,7 +266,9 @@ def _block_name(element: HtmlElement) -> str:
         parent = holder.getparent()
         if parent is None or parent.tag in ("body", "html"):
             return ""
-        for candidate in parent.iter("h1", "h2", "h3", "h4", "h5", "strong", "b", "span", "div", "em", "dt", "th", "p", "a", "td"):
+        for candidate in parent.iter(
+            "h1", "h2", "h3", "h4", "h5", "strong", "b", "span", "div", "em", "dt", "th", "p", "a", "td"
+        ):
             if candidate is element or len(candidate) > 1:
                 continue
             text = " ".join("".join(candidate.itertext()).split())

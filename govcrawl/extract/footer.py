@@ -123,6 +123,7 @@ _WEAK = re.compile(
     r"版权所有|copyright|©|all rights? reserved|主办(?:单位|方)?[:：]\S{4,40}\s+承办", re.IGNORECASE
 )
 _NAMED = re.compile(r"foot|copyright|banquan|dibu|yejiao|bottom")
+_CRUMB = re.compile(r"(?:当前|现在|目前|所在|您的|你的)[^\n，。]{0,6}位\s?置[^\n]{0,80}")
 _CLOSE = 600  # text of the block around an anchor that still belongs to the footer
 
 
@@ -134,14 +135,24 @@ def _zone_start(of: View, body_end: int = 0) -> int:
         begin = 0 if len(text) < _CLOSE else len(text) // 2
         anchors = [match.start() for match in _WEAK.finditer(text, begin)]
     if anchors:
-        start = _block_start(of, anchors[-6:])
-        return max(start, body_end) if body_end <= anchors[-1] else start
+        return max(_block_start(of, anchors[-6:]), *_floors(of, anchors[-1], body_end))
     starts = [
         of.spans[item][0]
         for item in of.named(_NAMED)
         if item in of.spans and of.size(item) < _CLOSE * 3 and of.spans[item][1] > len(text) - _CLOSE
     ]
     return min(starts, default=len(text))
+
+
+def _floors(of: View, anchor: int, body_end: int) -> Iterator[int]:
+    """Yield where a footer cannot begin before: the body, the breadcrumb, the heading, the top of the page."""
+    text = of.text
+    if body_end <= anchor:
+        yield body_end
+    if (crumb := _CRUMB.search(text, 0, anchor)) is not None:
+        yield max(0, text.find("\n", crumb.end()))
+    yield max((end for item in of.all("h1") if (end := of.spans[item][1]) <= anchor), default=0)
+    yield len(text) // 4 if len(text) > _CLOSE // 2 else 0
 
 
 def _block_start(of: View, anchors: list[int]) -> int:

@@ -19,12 +19,17 @@ _SOURCES = {
     "video": "src",
     "audio": "src",
 }
-_SKIPPED = re.compile(r"\s*(?:javascript|vbscript|mailto|tel|sms|data|about|blob|file|ftp|weixin|tencent|mqq\w*|thunder)\s*:", re.I)
+_SKIPPED = re.compile(
+    r"\s*(?:javascript|vbscript|mailto|tel|sms|data|about|blob|file|ftp|weixin|tencent|mqq\w*|thunder)\s*:",
+    re.I,
+)
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 _TEMPLATE = re.compile(r"\{\{|\$\{|<%|<\w|['\"]\s*\+|\+\s*['\"]|\[\[")
 _SPACE = re.compile(r"[\t\r\n]+")
 _UNSAFE = re.compile(r"[^\x21-\x7e]|[\"<>\\^`{|}]")
-_ATTACHMENT = re.compile(r"\.(?:docx?|xlsx?|pptx?|wps|et|pdf|ofd|rar|zip|7z|txt|csv|jpe?g|png|gif|bmp|mp[34]|wmv|flv|avi)$", re.I)
+_ATTACHMENT = re.compile(
+    r"\.(?:docx?|xlsx?|pptx?|wps|et|pdf|ofd|rar|zip|7z|txt|csv|jpe?g|png|gif|bmp|mp[34]|wmv|flv|avi)$", re.I
+)
 URL_LIMIT = 2048
 
 

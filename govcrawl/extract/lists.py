@@ -30,14 +30,29 @@ _PARTIAL = re.compile(r"(?:\d{1,2}\s?[-/.月]\s?\d{1,2}日?)")
 _YEAR_HEADING = re.compile(r"\s*((?:19|20)\d\d)\s*年?(?:度)?\s*")
 _RECORD = re.compile(r"<record>\s*(?:<!\[CDATA\[)?(.*?)(?:\]\]>)?\s*</record>", re.S | re.I)
 _OBJECT = re.compile(r"\{[^{}]{15,4000}\}")
-_FIELD = re.compile(r"""["']?([A-Za-z_]{2,30})["']?\s*:\s*(?:"((?:[^"\\]|\\.){0,600})"|'((?:[^'\\]|\\.){0,600})'|(\d{8,14}))""")
-_TITLE_KEYS = ("title", "showtitle", "subtitle", "name", "infotitle", "doctitle", "articletitle", "text", "linktitle", "bt")
+_FIELD = re.compile(
+    r"""["']?([A-Za-z_]{2,30})["']?\s*:\s*(?:"((?:[^"\\]|\\.){0,600})"|'((?:[^'\\]|\\.){0,600})'|(\d{8,14}))"""
+)
+_TITLE_KEYS = (
+    "title",
+    "showtitle",
+    "subtitle",
+    "name",
+    "infotitle",
+    "doctitle",
+    "articletitle",
+    "text",
+    "linktitle",
+    "bt",
+)
 _URL_KEYS = ("url", "link", "href", "docpuburl", "linkurl", "infourl", "puburl", "arturl", "path", "weburl")
 _DATE_KEYS = (
     "date", "time", "pubdate", "pubtime", "publishtime", "publishdate", "showtime", "showdate", "createtime", "createdate",
     "releasetime", "releasedate", "docreltime", "deploytime", "display_date", "rq", "fbsj", "fbrq", "cwrq", "updatetime",
 )  # fmt: skip
-_NOTHING = re.compile(r"暂无|没有(?:找到|相关|任何)?(?:信息|数据|内容|记录)|无(?:相关)?(?:数据|记录|内容|信息)|共\s*0\s*[条篇页]|空空如也")
+_NOTHING = re.compile(
+    r"暂无|没有(?:找到|相关|任何)?(?:信息|数据|内容|记录)|无(?:相关)?(?:数据|记录|内容|信息)|共\s*0\s*[条篇页]|空空如也"
+)
 _WORKS = re.compile(
     r"(?:栏目|网站|页面|本页|系统|内容|功能|板块|频道)?[^。，\n]{0,6}(?:正在|暂时)?[^。，\n]{0,4}"
     r"(?:维护中|建设中|升级中|改版中|调整中|升级改造|正在建设|正在维护|正在升级|正在改版|维护升级)"
@@ -52,7 +67,9 @@ _IDLE_SCRIPT = re.compile(
     r"jquery(?:[.-][\d.]+)?(?:\.min)?\.js|ie\d?\.js|html5|respond|swiper|slide|superslide|weixin|wechat|html5shiv|toplogin",
     re.I,
 )
-_CONTENT_IMAGE = re.compile(r"upload|attach|/files?/|/pic(?:ture)?s?/|/W0\d{10}|/P0\d{10}|_ori|/__local/|/image/20|ueditor", re.I)
+_CONTENT_IMAGE = re.compile(
+    r"upload|attach|/files?/|/pic(?:ture)?s?/|/W0\d{10}|/P0\d{10}|_ori|/__local/|/image/20|ueditor", re.I
+)
 _CHROME_TAGS = ("header", "nav", "footer", "aside")
 _CHROME_NAMES = re.compile(
     r"(?:^|[\s_-])(?:header?|top|topbar|nav\w*|menu|footer?|foot\w*|bottom|breadcrumb|crumbs?|position|location|bmfw|side\w*|left\w*|search\w*|logo|banner|"
@@ -63,7 +80,10 @@ _FOOTER_TEXT = re.compile(r"ICP备|公网安备|网站标识码|版权所有|con
 _ASIDE = re.compile(
     r"(?:热点|热门|热文|推荐|相关|延伸|猜你|最近|最新|本周|本月|今日)?(?:推荐|阅读|排行|点击(?:量|率)?(?:排行)?|浏览(?:排行)?|关注|文章|链接|热点|热门|排行榜|最新发布|最新信息|最新文章)(?:榜|信息|文章|阅读|推荐)?"
 )
-_ICON = re.compile(r"icon|logo|arrow|dot|line|bg|btn|button|banner|spacer|blank|loading|default|qr|ewm|code|share|wx|weixin|weibo|print|close|search|more|top|conac|jiucuo|red\.png|blue\.png|ga\w*\.png|gh\w*\.png|dzjg", re.I)
+_ICON = re.compile(
+    r"icon|logo|arrow|dot|line|bg|btn|button|banner|spacer|blank|loading|default|qr|ewm|code|share|wx|weixin|weibo|print|close|search|more|top|conac|jiucuo|red\.png|blue\.png|ga\w*\.png|gh\w*\.png|dzjg",
+    re.I,
+)
 _RECORD_NUMBER = re.compile(r"ICP备|ICP证|公网安备|公安备案", re.I)
 _HANZI = re.compile(r"[㐀-鿿]")
 _MAX_ROWS = 400
@@ -77,7 +97,7 @@ class ListState(StrEnum):
     BLANK = "blank"
     MAINTENANCE = "maintenance"
     SCRIPT = "script"  # the static document cannot tell: scripts or frames bring the content
-    SHELL = "shell"  # only leads to further columns
+    SHELL = "shell"  # only leads to further columns; decided where the site's columns are known
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +118,19 @@ class Listing:
 
     def newest(self, at: date) -> date | None:
         """Return the newest row date that is not after the monitoring point."""
-        return max((row.published for row in self.rows if row.published and row.published <= at), default=None)
+        return max(
+            (row.published for row in self.rows if row.published and row.published <= at), default=None
+        )
 
     @property
     def ascending(self) -> bool:
         """Tell whether the dated rows run from old to new (the newest is then on the last page)."""
         days = [row.published for row in self.rows if row.published]
-        return len(days) >= 3 and days[0] < days[-1] and all(a <= b for a, b in zip(days, days[1:], strict=False))
+        return (
+            len(days) >= 3
+            and days[0] < days[-1]
+            and all(a <= b for a, b in zip(days, days[1:], strict=False))
+        )
 
 
 def read_chrome(home: Page, columns: Collection[str] = ()) -> Chrome:
@@ -126,7 +152,9 @@ def read_rows(page: Page) -> tuple[Row, ...]:
         if known is None:
             rows[row.url] = row
         elif known.published is None or len(row.title) > len(known.title):
-            rows[row.url] = Row(max(known.title, row.title, key=len), row.url, known.published or row.published)
+            rows[row.url] = Row(
+                max(known.title, row.title, key=len), row.url, known.published or row.published
+            )
         if len(rows) >= _MAX_ROWS:
             break
     result = tuple(rows.values())
@@ -134,7 +162,9 @@ def read_rows(page: Page) -> tuple[Row, ...]:
     return result
 
 
-def read_listing(page: Page, chrome: Chrome = Chrome(), known: Collection[str] = (), name: str = "") -> Listing:  # noqa: B008
+def read_listing(
+    page: Page, chrome: Chrome = Chrome(), known: Collection[str] = (), name: str = ""
+) -> Listing:  # noqa: B008
     """Return what a column page shows.
 
     `chrome` is the frame shared by the site's pages; `known` are addresses of the site's columns; `name` is the
@@ -154,9 +184,6 @@ def read_listing(page: Page, chrome: Chrome = Chrome(), known: Collection[str] =
         return Listing(rows, ListState.TEXT, short[:40])
     if rows:
         return Listing(rows, ListState.ROWS, "rows without dates")
-    inner = [url for _, url, text in anchors(page) if page.site.owns(url) and url not in chrome.urls and url not in own and 2 <= len(text) <= 16 and not PAGER.fullmatch(text)]
-    if len(set(inner)) >= 2 and not nothing:
-        return Listing((), ListState.SHELL, "leads to further columns only")
     if not page.rendered and (why := _may_fill(page)):
         return Listing((), ListState.SCRIPT, why)
     if page.tree.find(".//iframe[@src]") is not None and _frame_in_content(page):
@@ -177,14 +204,20 @@ def content_text(page: Page, chrome: Chrome, name: str = "") -> str:
 def last_page(page: Page) -> str:
     """Return the address of the list's last page, or an empty string."""
     for _, url, text in anchors(page):
-        if re.fullmatch(r"[>»\s]*(?:尾\s?页|末\s?页|最后一?页|last)[>»\s]*", text, re.I) and url not in (page.url, page.final_url):
+        if re.fullmatch(r"[>»\s]*(?:尾\s?页|末\s?页|最后一?页|last)[>»\s]*", text, re.I) and url not in (
+            page.url,
+            page.final_url,
+        ):
             return url
     return ""
 
 
 def _crumb(chunk: str, name: str) -> bool:
     return len(chunk) <= 40 and bool(
-        re.match(r"(?:您?(?:的|现在)?(?:当前|现在|所在)?(?:的)?(?:位置|所在)|当前(?:栏目|页面|位置)|[>»＞/|\s]+|共\s*\d+\s*[条页]|每页|到第|第\s*\d+\s*页|转到|显示|总(?:共|计|记录)|\d+/\d+)", chunk)
+        re.match(
+            r"(?:您?(?:的|现在)?(?:当前|现在|所在)?(?:的)?(?:位置|所在)|当前(?:栏目|页面|位置)|[>»＞/|\s]+|共\s*\d+\s*[条页]|每页|到第|第\s*\d+\s*页|转到|显示|总(?:共|计|记录)|\d+/\d+)",
+            chunk,
+        )
         or (name and chunk.strip(" >»＞·|[]【】:：") == name)
     )
 
@@ -196,12 +229,21 @@ def _is_entry(row: Row, chrome: Chrome, known: Collection[str], own: Collection[
 
 
 def _plain_list(rows: tuple[Row, ...]) -> bool:
-    return sum(1 for row in rows if len(row.title) >= 10) >= 2 or sum(1 for row in rows if looks_article(row.url)) >= 1
+    return (
+        sum(1 for row in rows if len(row.title) >= 10) >= 2
+        or sum(1 for row in rows if looks_article(row.url)) >= 1
+    )
 
 
 def looks_article(url: str) -> bool:
     """Tell by its address that a target is an article."""
-    return date_in_url(url) is not None or bool(re.search(r"/art/|/art_|/content[/_]|/info/\d+/\d+|[tc]\d{7,8}_\d+|/\d{5,}\.s?html?|[?&](?:id|aid|infoid|docid|articleid)=", url, re.I))
+    return date_in_url(url) is not None or bool(
+        re.search(
+            r"/art/|/art_|/content[/_]|/info/\d+/\d+|[tc]\d{7,8}_\d+|/\d{5,}\.s?html?|[?&](?:id|aid|infoid|docid|articleid)=",
+            url,
+            re.I,
+        )
+    )
 
 
 def _shows_content(page: Page, chrome: Chrome) -> bool:
@@ -232,7 +274,9 @@ def _may_fill(page: Page) -> str:
 
 def _frame_in_content(page: Page) -> bool:
     return any(
-        not _in_frame(frame) and absolute(page, frame.get("src") or "") and not re.search(r"foot|bottom|head|top|nav", frame.get("src") or "", re.I)
+        not _in_frame(frame)
+        and absolute(page, frame.get("src") or "")
+        and not re.search(r"foot|bottom|head|top|nav", frame.get("src") or "", re.I)
         for frame in page.tree.iter("iframe")
     )
 
@@ -248,7 +292,9 @@ def _is_chrome(element: HtmlElement) -> bool:
     return label != " " and element.tag not in ("body", "html", "form") and bool(_CHROME_NAMES.search(label))
 
 
-_SILENT = frozenset(("script", "style", "noscript", "template", "head", "title", "option", "select", "textarea"))
+_SILENT = frozenset(
+    ("script", "style", "noscript", "template", "head", "title", "option", "select", "textarea")
+)
 
 
 def _chunks(tree: HtmlElement, *, skip_anchors: bool = False) -> Iterator[str]:
@@ -261,7 +307,11 @@ def _chunks(tree: HtmlElement, *, skip_anchors: bool = False) -> Iterator[str]:
         if tail_only:
             text = element.tail
         else:
-            silent = not isinstance(element.tag, str) or element.tag in _SILENT or (skip_anchors and (element.tag == "a" or _is_chrome(element)))
+            silent = (
+                not isinstance(element.tag, str)
+                or element.tag in _SILENT
+                or (skip_anchors and (element.tag == "a" or _is_chrome(element)))
+            )
             if silent or _hidden(element):
                 continue
             for child in reversed(element):
@@ -281,7 +331,9 @@ def _hidden(element: HtmlElement) -> bool:
 
 
 def _markup_rows(page: Page, tree: HtmlElement, found: Collection[tuple[object, str, str]]) -> Iterator[Row]:
-    candidates = [(element, url, text) for element, url, text in found if len(text) >= 2 and not PAGER.fullmatch(text)]
+    candidates = [
+        (element, url, text) for element, url, text in found if len(text) >= 2 and not PAGER.fullmatch(text)
+    ]
     counts: dict[object, int] = {}
     last: dict[object, str] = {}
     for element, url, _ in candidates:
@@ -336,7 +388,11 @@ def _headings(holder: HtmlElement) -> Iterator[str]:
 def _title(element: object, text: str) -> str:
     title = (element.get("title") or "").strip()  # type: ignore[attr-defined]
     if len(element):  # type: ignore[arg-type]
-        pieces = [piece for piece in _texts(element) if not any(_date_chunk(piece)) and not _NUMERIC.fullmatch(piece)]  # type: ignore[arg-type]
+        pieces = [
+            piece
+            for piece in _texts(element)
+            if not any(_date_chunk(piece)) and not _NUMERIC.fullmatch(piece)
+        ]  # type: ignore[arg-type]
         text = " ".join(pieces) or text
     return title if len(title) >= len(text) or (title and text.endswith(("…", "..."))) else text
 
@@ -344,7 +400,11 @@ def _title(element: object, text: str) -> str:
 def _row_of(element: object, counts: dict[object, int]) -> HtmlElement:
     row = element
     for depth, parent in enumerate(element.iterancestors()):  # type: ignore[attr-defined]
-        if counts.get(parent, 0) > 1 or depth >= 6 or parent.tag in ("body", "html", "ul", "ol", "table", "tbody"):
+        if (
+            counts.get(parent, 0) > 1
+            or depth >= 6
+            or parent.tag in ("body", "html", "ul", "ol", "table", "tbody")
+        ):
             break
         row = parent
         if parent.tag in ("li", "tr"):
@@ -352,7 +412,9 @@ def _row_of(element: object, counts: dict[object, int]) -> HtmlElement:
     return row  # type: ignore[return-value]
 
 
-def _row_date(row: HtmlElement, anchor: object, counts: dict[object, int], before: bool) -> tuple[date | None, str]:
+def _row_date(
+    row: HtmlElement, anchor: object, counts: dict[object, int], before: bool
+) -> tuple[date | None, str]:
     """Return the row's full date, or its month and day as text."""
     partial = ""
     numeric = []
@@ -363,7 +425,9 @@ def _row_date(row: HtmlElement, anchor: object, counts: dict[object, int], befor
         partial = partial or part
         if _NUMERIC.fullmatch(chunk) and _DIGIT.search(chunk):
             numeric.append(chunk.strip())
-    if len(numeric) > 1 and (found := parse_date(" ".join(numeric[:3])) or parse_date(" ".join(reversed(numeric[:2])))):
+    if len(numeric) > 1 and (
+        found := parse_date(" ".join(numeric[:3])) or parse_date(" ".join(reversed(numeric[:2])))
+    ):
         return found, ""
     for chunk in _beside(row, counts, before):
         found, part = _date_chunk(chunk)
@@ -384,7 +448,9 @@ def _texts(row: HtmlElement, outside: object = None) -> Iterator[str]:
     for element in row.iter():
         if not isinstance(element.tag, str) or element.tag in ("script", "style"):
             continue
-        if outside is None or not (element is outside or any(parent is outside for parent in element.iterancestors())):
+        if outside is None or not (
+            element is outside or any(parent is outside for parent in element.iterancestors())
+        ):
             if element.text and (text := element.text.strip()):
                 yield text
         if element is not row and element.tail and (text := element.tail.strip()) and element is not outside:
@@ -399,7 +465,12 @@ def _beside(row: HtmlElement, counts: dict[object, int], before: bool) -> Iterat
         yield row.tail.strip()
     sibling = row.getprevious() if before else row.getnext()
     for _ in range(4):
-        if sibling is None or not isinstance(sibling.tag, str) or counts.get(sibling, 0) or sibling.tag == "a":
+        if (
+            sibling is None
+            or not isinstance(sibling.tag, str)
+            or counts.get(sibling, 0)
+            or sibling.tag == "a"
+        ):
             break
         if len(text := " ".join("".join(sibling.itertext()).split())) <= 40 and text:
             yield text
@@ -408,7 +479,11 @@ def _beside(row: HtmlElement, counts: dict[object, int], before: bool) -> Iterat
         sibling = sibling.getprevious() if before else sibling.getnext()
     if before:
         previous = row.getprevious()
-        text = previous.tail if previous is not None else (row.getparent().text if row.getparent() is not None else "")
+        text = (
+            previous.tail
+            if previous is not None
+            else (row.getparent().text if row.getparent() is not None else "")
+        )
         if text and text.strip():
             yield text.strip()
 
@@ -482,7 +557,9 @@ def _holder(row: HtmlElement) -> object:
 def _year_headings(tree: HtmlElement) -> dict[object, int]:
     """Map each list container to the year heading that stands before it."""
     found: dict[object, int] = {}
-    for element in tree.iter("h1", "h2", "h3", "h4", "h5", "dt", "b", "strong", "p", "div", "span", "li", "th", "td"):
+    for element in tree.iter(
+        "h1", "h2", "h3", "h4", "h5", "dt", "b", "strong", "p", "div", "span", "li", "th", "td"
+    ):
         text = element.text
         if not text or len(text) > 12 or not (match := _YEAR_HEADING.fullmatch(text)) or len(element):
             continue
@@ -517,14 +594,21 @@ def _script_rows(page: Page) -> Iterator[Row]:
         text = script.text or ""
         if "<record" in text or script.tag == "datastore":
             yield from _record_rows(page, text)
-        elif len(text) < 400_000 and "{" in text and re.search(r"""["']?(?:title|name|bt)["']?\s*:""", text, re.I):
+        elif (
+            len(text) < 400_000
+            and "{" in text
+            and re.search(r"""["']?(?:title|name|bt)["']?\s*:""", text, re.I)
+        ):
             yield from _object_rows(page, text)
 
 
 def _record_rows(page: Page, text: str) -> Iterator[Row]:
     records = [match[1] for match in _RECORD.finditer(text)]
     if records:
-        yield from _fragment_rows(page, "<ul>" + "".join(item if "<li" in item else f"<li>{item}</li>" for item in records) + "</ul>")
+        yield from _fragment_rows(
+            page,
+            "<ul>" + "".join(item if "<li" in item else f"<li>{item}</li>" for item in records) + "</ul>",
+        )
 
 
 def _fragment_rows(page: Page, markup: str) -> Iterator[Row]:

@@ -549,10 +549,20 @@ class LinkChecker:
             found = None
             try:
                 found = await self._made_up(answer.target, patience)
+                if found is not None and await self._shows_one_page(answer.target, found, patience):
+                    found = None
             finally:
                 future.set_result(found)
             return found
         return await asyncio.shield(future)
+
+    async def _shows_one_page(self, target: str, found: Answer, patience: float) -> bool:
+        """Tell whether a host answers its own home page like any address: then likeness accuses nobody."""
+        try:
+            home = await self._chain("GET", address.follow(target, "/"), [], patience)
+        except _Broken:
+            return False
+        return reading.alike(home, found)
 
     async def _made_up(self, target: str, patience: float) -> Answer | None:
         try:
