@@ -124,6 +124,11 @@ _WEAK = re.compile(
 )
 _NAMED = re.compile(r"foot|copyright|banquan|dibu|yejiao|bottom")
 _CRUMB = re.compile(r"(?:当前|现在|目前|所在|您的|你的)[^\n，。]{0,6}位\s?置[^\n]{0,80}")
+_IMPRINT = re.compile(
+    r"[主承协]办|版权|地\s?址|邮\s?编|邮政编码|电\s?话|传真|邮箱|技术支持|运行维护|建设单位|建议使用|分辨率|联系|关于|声明|网站地图|"
+    r"站点地图|标识码|备案|公网安备|微信|微博|客户端|公众号|隐私|使用帮助|友情链接|相关链接|访问量|copyright|rss|中文域名|ipv6",
+    re.IGNORECASE,
+)
 _CLOSE = 600  # text of the block around an anchor that still belongs to the footer
 
 
@@ -135,7 +140,7 @@ def _zone_start(of: View, body_end: int = 0) -> int:
         begin = 0 if len(text) < _CLOSE else len(text) // 2
         anchors = [match.start() for match in _WEAK.finditer(text, begin)]
     if anchors:
-        return max(_block_start(of, anchors[-6:]), *_floors(of, anchors[-1], body_end))
+        return max(_named_start(of, anchors[-6:]), *_floors(of, anchors[-1], body_end))
     starts = [
         of.spans[item][0]
         for item in of.named(_NAMED)
@@ -145,7 +150,7 @@ def _zone_start(of: View, body_end: int = 0) -> int:
 
 
 def _floors(of: View, anchor: int, body_end: int) -> Iterator[int]:
-    """Yield where a footer cannot begin before: the body, the breadcrumb, the heading, the top of the page."""
+    """Yield where a footer cannot begin before: the body, the breadcrumb, the heading, the page's top."""
     text = of.text
     if body_end <= anchor:
         yield body_end
@@ -153,6 +158,13 @@ def _floors(of: View, anchor: int, body_end: int) -> Iterator[int]:
         yield max(0, text.find("\n", crumb.end()))
     yield max((end for item in of.all("h1") if (end := of.spans[item][1]) <= anchor), default=0)
     yield len(text) // 4 if len(text) > _CLOSE // 2 else 0
+
+
+def _named_start(of: View, anchors: list[int]) -> int:
+    """Return where the element that calls itself a footer begins, or the lines round the anchors."""
+    holders = [of.spans[item] for item in of.named(_NAMED) if item in of.spans and of.size(item) < _CLOSE * 3]
+    starts = [start for start, end in holders if any(start <= at < end for at in anchors)]
+    return min(starts) if starts else max(_block_start(of, anchors), _lines_start(of.text, anchors[0]))
 
 
 def _block_start(of: View, anchors: list[int]) -> int:
@@ -167,6 +179,21 @@ def _block_start(of: View, anchors: list[int]) -> int:
         ):
             best = start
     return best
+
+
+def _lines_start(text: str, anchor: int) -> int:
+    """Return where the lines that read like a footer begin, going up from an anchor past one strange line."""
+    start = text.rfind("\n", 0, anchor) + 1
+    position, strange = start, 0
+    while position > 0 and strange < 2:
+        above = text.rfind("\n", 0, position - 1) + 1
+        line = text[above : position - 1]
+        position = above
+        if _IMPRINT.search(line[:300]):
+            start, strange = above, 0
+        else:
+            strange += 1 if len(line) <= 30 else 2
+    return start
 
 
 # --- the marks ----------------------------------------------------------------------------------------
