@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urljoin, urlsplit
 
 from govcrawl.items import Page
@@ -50,10 +51,20 @@ class Link:
 def absolute(page: Page, href: str) -> str:
     """Return the absolute http(s) address of an href on a page, without fragment; empty when it leads nowhere."""
     href = _SPACE.sub("", href).strip()
-    if not href or href[0] == "#" or len(href) > URL_LIMIT or _SKIPPED.match(href) or _TEMPLATE.search(href):
+    if not href or href[0] == "#" or len(href) > URL_LIMIT:
+        return ""
+    base = page.base_url
+    if href[0] == "/" or "://" in href:
+        base = base[: base.find("/", 8)] if base.find("/", 8) > 0 else base  # menus repeat on every page of a site
+    return _resolved(base, href)
+
+
+@lru_cache(maxsize=32_768)
+def _resolved(base: str, href: str) -> str:
+    if _SKIPPED.match(href) or _TEMPLATE.search(href):
         return ""
     try:
-        url = href if _SCHEME.match(href) else urljoin(page.base_url, href)
+        url = href if _SCHEME.match(href) else urljoin(base, href)
         parts = urlsplit(url)
         host = parts.hostname or ""
         port = parts.port
