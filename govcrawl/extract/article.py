@@ -51,8 +51,9 @@ _BODY = re.compile(
     r"|bodylabel|contenttext|artibody)(?= )|trs_editor|trs_ueditor|trs_paper|article[-_]?content|news_content"
     r"|wp_articlecontent| bt_content$"
 )
-_IMPRINT = re.compile(
-    r"ICP\s?备|公网\s?安备|标识码[:：\s]|版权所有|copyright|all rights reserved|主办单位[:：]\S+\s+承办",
+_IMPRINT = re.compile(  # lines of a footer, not of a body
+    r"ICP\s?备|公网\s?安备|标识码[:：\s]|版权所有|copyright|all rights reserved"
+    r"|主办[^，。]{1,40}承办|主办\s.{0,60}(?:地址|电话|热线)",
     re.IGNORECASE,
 )
 _GAP = 400  # text between two paragraphs of one body

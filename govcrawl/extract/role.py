@@ -188,6 +188,9 @@ _MESSAGE_FIELD = re.compile(
     r"(?:咨询|信件|留言|问题|具体)?内\s?容|是否公开|信件类(?:型|别)|受理单位|问题描述|联系地址",
     re.IGNORECASE,
 )
+_PERSONAL = re.compile(
+    r"姓\s?名|联系(?:电话|方式|人)|手机|身份证号|邮箱|E-?mail|验\s?证\s?码|写信|留言", re.IGNORECASE
+)
 _MESSAGE_HEAD = re.compile(
     r"(?:信件|咨询|来信|留言|诉求)(?:主题|标题|内容|编号|类型|类别|时间|日期|单位)|来信人|写信人|留言人|提问人|办理(?:部门|单位|状态|情况|结果)|受理(?:日期|单位|部门)|"
     r"办结(?:日期|时间)|(?:回复|答复)(?:状态|时间|日期|单位|部门|内容|情况)|处理状态|提交(?:日期|时间)|信件查询|我要写信|我要留言|建言献策|写信须知|查看(?:回复|自己的信件)|给\S{1,4}信箱写信"
@@ -272,7 +275,8 @@ def _is_guide(facts: _Facts) -> bool:
     own = f"{' '.join(facts.trail[-1:])} {facts.tags.get('ColumnName') or ''} {facts.headings[:60]}"
     named = bool(_GUIDE_NAME.search(own))
     listed = facts.dated_rows >= 3 and not facts.body
-    if marks >= 4 and facts.body < 3_000:
+    like_article = facts.labels >= 3 or bool(_ARTICLE_PATH.search(facts.path))
+    if marks >= (6 if like_article else 4) and facts.body < 3_000:
         return True
     if named and not listed and (marks >= 1 or facts.labels >= 3 or "依申请公开" in own):
         return True
@@ -284,7 +288,7 @@ def _is_message(facts: _Facts) -> bool:
     named = bool(_MESSAGE_NAME.search(own)) and not _NOT_MESSAGE.search(own)
     heads = len({match[0] for match in _MESSAGE_HEAD.finditer(facts.text)})
     asked = len({match[0] for match in _MESSAGE_FIELD.finditer(facts.text)}) if facts.fields >= 3 else 0
-    if asked >= 4:
+    if asked >= 4 and len({match[0] for match in _PERSONAL.finditer(facts.text)}) >= 2:
         return True
     if named and facts.body < 1_500:
         return heads >= 2 or asked >= 3 or (facts.labels < 3 and facts.dated_rows < 3 and heads >= 1)
@@ -294,9 +298,9 @@ def _is_message(facts: _Facts) -> bool:
 def _is_article(facts: _Facts) -> bool:
     if _ARTICLE_PATH.search(facts.path) or facts.tags.get("PubDate") or facts.tags.get("publishdate"):
         return True
-    if facts.labels >= 3 and facts.dated_rows < 8:
+    if facts.labels >= (3 if facts.dated_rows < 8 else 5):
         return True
-    if facts.body <= 80 or facts.dated_rows >= 5:
+    if facts.body <= 80 or facts.dated_rows >= (5 if facts.body < 400 else 15):
         return False
     return facts.labels >= 2 or read_article(facts.page).where in ("tag", "label", "title")
 
