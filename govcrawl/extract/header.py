@@ -16,6 +16,7 @@ _CRUMB = re.compile(r"(?:当前|现在|目前|所在|您的|你的)[^\n，。]{0
 _NAMED = re.compile(r"head|logo|banner|top|site-?name")
 _LOGO = re.compile(r"logo|banner|head|top|title|name|wzmc|zw[_-]?bt|\bbt\b|bg", re.IGNORECASE)
 _NOISE = re.compile(r"[\s·•．.,，\-—_|｜丨:：“”\"'()（）【】\[\]]+")
+_FOOTER = re.compile(r"ICP备|公网安备|标识码|版权所有|主办|承办")
 _WEB = r"(?:门户网站|官方网站|门户网|网站|官网|门户|网)"
 _AREA = re.compile(rf"^(中国)?([\u4e00-\u9fff]{{2,14}}?)(人民政府|政府|政务|信息)?(?:办公[厅室])?{_WEB}?$")
 _SUFFIX = re.compile(rf"(?:政府|政务|信息)?{_WEB}$")
@@ -50,7 +51,8 @@ def header_names(page: Page) -> str:
     end = _end(page, of)
     parts = [of.text[:end], *_labels(of, end)]
     parts += [of.of(item) for item in of.named(_NAMED) if 0 < of.size(item) <= _LIMIT and _early(of, item)]
-    parts += [_all_text(part.view) for part in written(page)]
+    # A footer brought by a frame or script names the site as well: it is no header.
+    parts += [text for part in written(page) if not _FOOTER.search(text := _all_text(part.view))]
     text = "\n".join(parts)
     page.cache["header"] = text
     return text
