@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
-from collections import deque
+import time as clocks
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
 
 LONGEST_WAIT = 120.0  # seconds a Retry-After or a back-off may hold a host: longer stalls the inspection
@@ -42,6 +42,35 @@ def host_of(url: str) -> str:
     """Return the host of an absolute address in lower case without user or port; empty when there is none."""
     match = _HOST.match(url)
     return match[1].lower() if match else ""
+
+
+def until_open(now: datetime, opens: time, closes: time) -> timedelta:
+    """Return how long a site's crawl window stays shut; zero inside it. A window may span midnight."""
+    clock = now.time().replace(tzinfo=None)
+    inside = opens <= clock < closes if opens < closes else clock >= opens or clock < closes
+    if inside or opens == closes:
+        return timedelta(0)
+    start = now.replace(hour=opens.hour, minute=opens.minute, second=opens.second, microsecond=0)
+    return (start if start > now else start + timedelta(days=1)) - now
+
+
+class Budget:
+    """Count the requests of each site and day against a daily limit."""
+
+    def __init__(self, per_day: int) -> None:
+        self._per_day = per_day
+        self._day: date | None = None
+        self._used: Counter[str] = Counter()
+
+    def take(self, site_id: str, day: date) -> bool:
+        """Use one request of a site's day; False when the day's budget is spent."""
+        if day != self._day:
+            self._day = day
+            self._used.clear()
+        if self._used[site_id] >= self._per_day:
+            return False
+        self._used[site_id] += 1
+        return True
 
 
 class _Gate:
@@ -187,7 +216,7 @@ class Pace:
         per_ip: int = 8,
         ip_rate: float | None = None,
         workers: int = 1,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = clocks.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         log: Log | None = None,
     ) -> None:

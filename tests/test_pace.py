@@ -7,13 +7,13 @@ import heapq
 import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from govcrawl.pace import LONGEST_CRAWL_DELAY, LONGEST_WAIT, Pace, host_of, retry_after
+from govcrawl.pace import LONGEST_CRAWL_DELAY, LONGEST_WAIT, Budget, Pace, host_of, retry_after, until_open
 
 NOW = datetime(2023, 9, 20, 8, 0, tzinfo=UTC)
 
@@ -157,6 +157,33 @@ def test_workers_share_an_address() -> None:
     assert simulate(scenario) == 1
     starts = [start for start, _, _ in log]
     assert min(b - a for a, b in pairwise(starts)) >= 0.1 * 16 - 1e-9
+
+
+def test_the_joint_log_of_many_workers_keeps_the_limits_of_an_address() -> None:
+    log: list[tuple[float, str, str | None]] = []
+    spans: list[tuple[float, float]] = []
+
+    async def scenario(clock: Clock) -> None:
+        async def worker(number: int) -> None:
+            pace = paced(clock, log, delay=0.4, per_ip=8, workers=4)
+
+            async def fetch(page: int) -> None:
+                async with pace.turn(f"http://h{number}-{page % 5}/", "10.0.0.1"):
+                    start = clock()
+                    await clock.sleep(1.7)
+                spans.append((start, clock()))
+
+            await asyncio.gather(*(fetch(page) for page in range(40)))
+
+        await asyncio.gather(*(worker(number) for number in range(4)))
+
+    simulate(scenario)
+    starts = sorted(start for start, _, _ in log)
+    assert len(starts) == 160
+    assert most_in_flight(spans) <= 8
+    for first, start in enumerate(starts):
+        within = sum(start <= other < start + 4.0 for other in starts[first:])
+        assert within <= 4.0 / 0.1 + 4
 
 
 def test_retry_after_holds_the_host_and_only_the_host() -> None:
@@ -336,3 +363,25 @@ def test_retry_after_reads_seconds_and_dates(value: str | bytes | None, seconds:
 )
 def test_host_of(url: str, host: str) -> None:
     assert host_of(url) == host
+
+
+@pytest.mark.parametrize(
+    ("opens", "closes", "wait"),
+    [
+        (time(20), time(6), timedelta(hours=12)),
+        (time(8), time(9), timedelta(0)),
+        (time(7), time(8), timedelta(hours=23)),
+        (time(22), time(8, 1), timedelta(0)),
+        (time(0), time(0), timedelta(0)),
+    ],
+)
+def test_a_crawl_window_says_how_long_it_stays_shut(opens: time, closes: time, wait: timedelta) -> None:
+    assert until_open(NOW, opens, closes) == wait
+
+
+def test_a_daily_budget_is_a_sites_own_and_starts_anew() -> None:
+    budget = Budget(2)
+    first, second = date(2023, 9, 20), date(2023, 9, 21)
+    assert [budget.take("a", first) for _ in range(3)] == [True, True, False]
+    assert budget.take("b", first)
+    assert budget.take("a", second)
