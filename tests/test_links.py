@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
+import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -12,6 +14,9 @@ from typing import Any
 
 import linkfarm
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,6 +130,103 @@ def test_a_silent_target_is_dead_after_all_tries() -> None:
 def test_an_endless_redirect_is_dead() -> None:
     check, _ = verdict("/loop/1.html")
     assert (check.state, check.error) == (LinkState.DEAD, "redirect_loop")
+
+
+@pytest.mark.parametrize(
+    ("location", "state", "error"),
+    [
+        ("", "dead", "redirect_nowhere"),
+        ("weixin://app", "unknown", "redirect_scheme"),
+        ("http://127.0.0.1:99999/", "dead", "invalid_url"),
+    ],
+)
+def test_redirects_that_cannot_be_followed(location: str, state: str, error: str) -> None:
+    async def scenario(base: str, farm: linkfarm.State) -> LinkCheck:
+        farm.pages["/r.html"] = linkfarm.answer(302, **({"Location": location} if location else {}))
+        return next(iter((await decide([f"{base}/r.html"])).values()))
+
+    check = on_farm(scenario)
+    assert (check.state, check.error) == (state, error)
+
+
+def certificate(folder: Path) -> ssl.SSLContext:
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "expired.gov.cn")])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        .not_valid_before(datetime(2020, 1, 1))  # noqa: DTZ001  (the builder wants naive UTC)
+        .not_valid_after(datetime(2021, 1, 1))  # noqa: DTZ001
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    path = folder / "server.pem"
+    path.write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + made.public_bytes(pem)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
+
+
+def test_a_bad_certificate_is_noted_and_not_dead(tmp_path: Path) -> None:
+    async def main() -> LinkCheck:
+        state = linkfarm.State()
+        loop = asyncio.get_running_loop()
+        context = certificate(tmp_path)
+        server = await loop.create_server(lambda: linkfarm.Farm(state), "127.0.0.1", 0, ssl=context)
+        port = server.sockets[0].getsockname()[1]
+        found = await decide([f"https://127.0.0.1:{port}/plain/1.html"], timeout=5.0)
+        server.close()
+        return next(iter(found.values()))
+
+    check = asyncio.run(main())
+    assert (check.state, check.reason) == (LinkState.ALIVE, "tls_unverified")
+
+
+def test_a_port_that_speaks_no_tls_is_left_undecided() -> None:
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(linkfarm.answer(400))
+        writer.close()
+
+    async def main() -> LinkCheck:
+        server = await asyncio.start_server(plain, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        found = await decide([f"https://127.0.0.1:{port}/plain/1.html"], timeout=5.0)
+        server.close()
+        return next(iter(found.values()))
+
+    check = asyncio.run(main())
+    assert (check.state, check.error) == (LinkState.UNKNOWN, "tls")
+
+
+def test_a_name_is_looked_up_once_for_all_its_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    real = socket.getaddrinfo
+
+    def look_up(host: str, *rest: Any, **options: Any) -> Any:
+        asked.append(host)
+        return real("127.0.0.1", *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+    async def scenario(base: str, _state: linkfarm.State) -> dict[str, LinkCheck]:
+        port = base.rpartition(":")[2]
+        return await decide([f"http://a.farm.test:{port}/plain/{n}.html" for n in range(1, 9)])
+
+    assert {check.state for check in on_farm(scenario).values()} == {LinkState.ALIVE}
+    assert asked == ["a.farm.test"]
+
+
+def test_a_name_that_does_not_resolve_is_asked_again_and_then_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look_up(*_rest: Any, **_options: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    (check,) = asyncio.run(decide(["http://nosuch.gov.cn/"])).values()
+    assert (check.state, check.error) == (LinkState.DEAD, "dns")
+    assert [attempt.error for attempt in check.attempts] == ["dns"] * 4
 
 
 def test_a_closed_port_is_dead() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
+import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 import aiohttp
@@ -24,8 +27,11 @@ from govcrawl.pace import Pace, host_of, retry_after
 HOPS = 8
 _FAILURES = (aiohttp.ClientError, OSError, TimeoutError, ValueError)  # ValueError: an address aiohttp rejects
 _KEEP = 64 * 1024  # a body up to this size is read to its end so that its connection can be used again
+_LOOKUPS = 16  # names asked for at a time: one dead name server must not hold up the others
+_NAMES = 10_000
+_NAME_HOLDS = 300.0  # seconds
 _REMEMBERED = 100_000  # verdicts shared within the process
-_PROBES = 12  # made-up addresses asked of one origin
+_PROBES = 40  # made-up addresses asked of one origin
 _PATIENCE = (1.0, 1.5, 2.0)  # a slow server gets more time at each try
 _OVERLOADED = 8  # 503 in a row without Retry-After that count as a refusal of the host
 _RATE_TRIES = 4  # further tries of a target whose host limits our rate: the pace slows down meanwhile
@@ -112,30 +118,43 @@ class _Resolver(AbstractResolver):
 
     def __init__(self, allow: Callable[[str], bool]) -> None:
         self._allow = allow
-        self._known: dict[tuple[str, int], tuple[float, list[ResolveResult]]] = {}
+        self._known: dict[str, tuple[float, list[ResolveResult]]] = {}
+        self._running: dict[str, asyncio.Future[list[ResolveResult]]] = {}
+        self._threads = ThreadPoolExecutor(_LOOKUPS, "link-names")
 
     async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
+        """Return the allowed addresses of a name (OSError: it has none; _Broken: none is allowed)."""
+        held = self._known.get(host)
+        found = held[1] if held and held[0] > asyncio.get_running_loop().time() else await self._look_up(host)
+        return [ResolveResult(**{**entry, "port": port}) for entry in found if family in (0, entry["family"])]
+
+    async def _look_up(self, host: str) -> list[ResolveResult]:
+        running = self._running.get(host)
+        if running is None:
+            running = self._running[host] = asyncio.ensure_future(self._ask(host))
+            running.add_done_callback(lambda _done: self._running.pop(host, None))
+        return await asyncio.shield(running)
+
+    async def _ask(self, host: str) -> list[ResolveResult]:
         loop = asyncio.get_running_loop()
-        held = self._known.get((host, port))
-        if held and held[0] > loop.time():
-            return held[1]
-        found = await loop.getaddrinfo(host, port, family=family, type=1)  # SOCK_STREAM
+        look_up = partial(socket.getaddrinfo, host, 0, type=socket.SOCK_STREAM)
+        found = await loop.run_in_executor(self._threads, look_up)
         allowed = [
-            ResolveResult(
-                hostname=host, host=str(where[0]), port=int(where[1]), family=kind, proto=proto, flags=0
-            )
-            for kind, _, proto, _, where in found
+            ResolveResult(hostname=host, host=str(where[0]), port=0, family=family, proto=proto, flags=0)
+            for family, _, proto, _, where in found
             if self._allow(str(where[0]))
         ]
         if not allowed:
             raise _Broken("forbidden_address")
-        if len(self._known) > 10_000:
+        if len(self._known) >= _NAMES:
             self._known.clear()
-        self._known[host, port] = (loop.time() + 300, allowed)
+        self._known[host] = (loop.time() + _NAME_HOLDS, allowed)
         return allowed
 
     async def close(self) -> None:
+        """Forget all names; look-ups still under way end by themselves."""
         self._known.clear()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 class LinkChecker:
@@ -175,6 +194,7 @@ class LinkChecker:
         self._flying = asyncio.Semaphore(concurrency)
         self._most_workers = concurrency * 16
         self._workers: set[asyncio.Task[None]] = set()
+        self._looking: set[asyncio.Task[None]] = set()  # wait for the browser
         self._timers: set[asyncio.TimerHandle] = set()
         self._lanes: dict[str, _Lane] = {}
         self._idle: deque[str] = deque()  # hosts with work for which no worker was free
@@ -209,14 +229,15 @@ class LinkChecker:
         """Stop all checks and close all connections; who still waits gets an undecided verdict."""
         for timer in self._timers:
             timer.cancel()
-        workers = list(self._workers)
-        for task in workers:
+        tasks = [*self._workers, *self._looking]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         for job in list(self._open.values()):
             self._announce(job, LinkCheck(job.target, LinkState.UNKNOWN, reason="stopped"))
         if self._session is not None:
             await self._session.close()
+        await self._resolver.close()
 
     # -- who works on what, and when
 
@@ -275,8 +296,8 @@ class LinkChecker:
             self._announce(job, check)
             return
         task = asyncio.ensure_future(self._ask_browser(job, check))
-        self._workers.add(task)
-        task.add_done_callback(self._workers.discard)
+        self._looking.add(task)
+        task.add_done_callback(self._looking.discard)
 
     def _wait_before_next(self, job: _Job, judged: _Judged) -> float | None:
         if not judged.again:
@@ -324,10 +345,10 @@ class LinkChecker:
 
     @staticmethod
     def _judge_silence(error: str) -> _Judged:
-        if error in ("forbidden_address", "proxy"):
-            return _Judged(LinkState.UNKNOWN, error=error, reason=error, again=error == "proxy")
-        if error == "tls":
-            return _Judged(LinkState.UNKNOWN, error=error, reason="tls", again=True)
+        if error in ("forbidden_address", "redirect_scheme"):
+            return _Judged(LinkState.UNKNOWN, error=error, reason=error)
+        if error in ("proxy", "tls"):
+            return _Judged(LinkState.UNKNOWN, error=error, reason=error, again=True)
         if error == "invalid_url":
             return _Judged(LinkState.DEAD, error=error, reason=error)
         return _Judged(LinkState.DEAD, error=error, reason=error, again=True)
@@ -428,7 +449,7 @@ class LinkChecker:
         if self._proxy is not None:
             return None
         try:
-            return (await self._resolver.resolve(host, 80))[0]["host"]
+            return (await self._resolver.resolve(host))[0]["host"]
         except (OSError, UnicodeError) as error:
             raise _Broken("dns") from error
 
@@ -512,7 +533,7 @@ class LinkChecker:
         if status >= 400:
             return _Judged(LinkState.DEAD, status, error, f"http_{status}", again=True)
         if status in _REDIRECTS:
-            return _Judged(LinkState.UNKNOWN, status, "redirect_nowhere", "redirect_nowhere")
+            return _Judged(LinkState.DEAD, status, "redirect_nowhere", "redirect_nowhere", again=True)
         return await self._judge_content(answer, patience)
 
     async def _judge_content(self, answer: Answer, patience: float) -> _Judged:
