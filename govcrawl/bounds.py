@@ -49,6 +49,10 @@ MAX_QUERY_PATTERN = 100  # the same, where the numbers are parameters
 MAX_CALENDAR = 24  # addresses that name a day, a month or a year as a parameter
 
 
+# Where the errors of Scrapy's unpackers come from, on any version of Python.
+_UNPACKERS = frozenset({"zlib", "gzip", "brotli", "brotlicffi", "backports", "compression"})
+
+
 class Bounded(IgnoreRequest):
     """A request ended at a bound; `reason` is the error its page carries."""
 
@@ -62,13 +66,15 @@ class _HeadTooLarge(Exception):  # noqa: N818  (reaches Scrapy inside Twisted's 
 
 
 def reason(error: BaseException) -> str | None:
-    """Return the name of the bound an error of Scrapy comes from; None for an error that is no bound's."""
+    """Return the name of the bound an error of Scrapy comes from, or of a broken coding; None for others."""
     if isinstance(error, Bounded):
         return error.reason
     if isinstance(error, DownloadTimeoutError):
         return "timeout"
     if isinstance(error, DownloadCancelledError):
         return "too_large"
+    if isinstance(error, EOFError) or type(error).__module__.partition(".")[0] in _UNPACKERS:
+        return "encoding"
     text = str(error)
     if isinstance(error, IgnoreRequest):
         return {"DOWNLOAD_MAXSIZE": "too_large", "max redirections": "redirects"}.get(
