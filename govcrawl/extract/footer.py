@@ -94,7 +94,7 @@ def footer_start(page: Page) -> int:
     """Return where the footer begins in the page's visible text; its length where there is no footer."""
     known = page.cache.get("footer_start")
     if not isinstance(known, int):
-        known = page.cache["footer_start"] = _zone_start(view(page), body_span(page)[1])
+        known = page.cache["footer_start"] = _zone_start(view(page), body_span(page))
     return known
 
 
@@ -132,7 +132,7 @@ _IMPRINT = re.compile(
 _CLOSE = 600  # text of the block around an anchor that still belongs to the footer
 
 
-def _zone_start(of: View, body_end: int = 0) -> int:
+def _zone_start(of: View, body: tuple[int, int] = (0, 0)) -> int:
     """Return where the footer's text begins; the end of the text where there is no footer."""
     text = of.text
     anchors = [match.start() for match in _STRONG.finditer(text)]
@@ -140,7 +140,9 @@ def _zone_start(of: View, body_end: int = 0) -> int:
         begin = 0 if len(text) < _CLOSE else len(text) // 2
         anchors = [match.start() for match in _WEAK.finditer(text, begin)]
     if anchors:
-        return max(_named_start(of, anchors[-6:]), *_floors(of, anchors[-1], body_end))
+        named = _named_start(of, anchors[-6:])
+        # On a page without an article the "body" found may be a line of the footer itself.
+        return max(named, *_floors(of, anchors[-1], body[1] if body[0] < named else 0))
     starts = [
         of.spans[item][0]
         for item in of.named(_NAMED)
