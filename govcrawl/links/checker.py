@@ -36,6 +36,7 @@ _PATIENCE = (1.0, 1.5, 2.0)  # a slow server gets more time at each try
 _OVERLOADED = 8  # 503 in a row without Retry-After that count as a refusal of the host
 _RATE_TRIES = 4  # further tries of a target whose host limits our rate: the pace slows down meanwhile
 _BARRED = frozenset({401, 402, 403, 405, 406, 407, 412, 418, 421, 423, 426, 428, 431, 444, 451, 511, 999})
+_NOT_FOR_BROWSERS = frozenset({"not_http", "invalid_url", "forbidden_address", "redirect_scheme", "proxy"})
 _BUSY = frozenset({408, 425, 429})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = {
@@ -132,8 +133,13 @@ class _Resolver(AbstractResolver):
         running = self._running.get(host)
         if running is None:
             running = self._running[host] = asyncio.ensure_future(self._ask(host))
-            running.add_done_callback(lambda _done: self._running.pop(host, None))
+            running.add_done_callback(partial(self._asked, host))
         return await asyncio.shield(running)
+
+    def _asked(self, host: str, done: asyncio.Future[list[ResolveResult]]) -> None:
+        self._running.pop(host, None)
+        if not done.cancelled():
+            done.exception()  # whoever asked may have been stopped meanwhile
 
     async def _ask(self, host: str) -> list[ResolveResult]:
         loop = asyncio.get_running_loop()
@@ -292,7 +298,8 @@ class LinkChecker:
             self._later(job, wait)
             return
         check = self._conclude(job, judged)
-        if self._second_opinion is None or check.state is LinkState.ALIVE or not job.host:
+        settled = check.state is LinkState.ALIVE or check.reason in _NOT_FOR_BROWSERS
+        if self._second_opinion is None or settled:
             self._announce(job, check)
             return
         task = asyncio.ensure_future(self._ask_browser(job, check))
