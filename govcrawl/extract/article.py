@@ -9,7 +9,7 @@ from datetime import date
 
 from govcrawl.extract.dates import date_in_url, find_dates, parse_date
 from govcrawl.extract.tags import read_tags
-from govcrawl.extract.text import View, script_strings, view
+from govcrawl.extract.text import View, imprint_anchors, imprint_start, script_strings, view
 from govcrawl.items import Page
 
 
@@ -51,11 +51,6 @@ _BODY = re.compile(
     r"|bodylabel|contenttext|artibody)(?= )|trs_editor|trs_ueditor|trs_paper|article[-_]?content|news_content"
     r"|wp_articlecontent| bt_content$"
 )
-_IMPRINT = re.compile(  # lines of a footer, not of a body
-    r"ICP\s?备|公网\s?安备|标识码[:：\s]|版权所有|copyright|all rights reserved"
-    r"|主办[^，。]{1,40}承办|主办\s.{0,60}(?:地址|电话|热线)",
-    re.IGNORECASE,
-)
 _GAP = 400  # text between two paragraphs of one body
 _MARKS = "，。；：、,"
 
@@ -68,7 +63,8 @@ def body_span(page: Page) -> tuple[int, int]:
     of = view(page)
     marked = [of.spans[item] for item in of.named(_BODY) if item in of.spans]
     best = max(marked, key=lambda span: span[1] - span[0], default=(0, 0))
-    dense = _dense(of.text)
+    anchors = imprint_anchors(of.text)
+    dense = _dense(of.text[: imprint_start(of.text, anchors[0])] if anchors else of.text)
     if best[1] - best[0] < (dense[1] - dense[0]) * 0.5 and not best[0] <= dense[0] < best[1]:
         best = dense
     page.cache["body_span"] = best
@@ -81,11 +77,7 @@ def _dense(text: str) -> tuple[int, int]:
     position = 0
     for line in text.split("\n"):
         start, position = position, position + len(line) + 1
-        if (
-            len(line) < 40
-            or sum(map(line.count, _MARKS)) * 60 < len(line) - 40
-            or _IMPRINT.search(line[:200])
-        ):
+        if len(line) < 40 or sum(map(line.count, _MARKS)) * 60 < len(line) - 40:
             continue
         if runs and start - runs[-1][2] <= _GAP:
             length, first, _ = runs[-1]

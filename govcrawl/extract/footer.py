@@ -11,7 +11,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from lxml import etree
 
 from govcrawl.extract.article import body_span
-from govcrawl.extract.text import Element, View, elements, view, written
+from govcrawl.extract.text import Element, View, elements, imprint_anchors, imprint_start, view, written
 from govcrawl.items import Page
 
 State = Literal["present", "absent", "unseen"]
@@ -116,31 +116,17 @@ def _zone(of: View) -> str:
 
 # --- where the footer starts --------------------------------------------------------------------------
 
-_STRONG = re.compile(
-    r"ICP[)）]?\s?备|网安备|公安网备|公安(?:机关)?备案|标识码[^\w]{0,4}\w{0,2}\d{8}", re.IGNORECASE
-)
-_WEAK = re.compile(
-    r"版权所有|copyright|©|all rights? reserved|主办(?:单位|方)?[:：]\S{4,40}\s+承办", re.IGNORECASE
-)
 _NAMED = re.compile(r"foot|copyright|banquan|dibu|yejiao|bottom")
 _CRUMB = re.compile(r"(?:当前|现在|目前|所在|您的|你的)[^\n，。]{0,6}位\s?置[^\n]{0,80}")
-_IMPRINT = re.compile(
-    r"[主承协]办|版权|地\s?址|邮\s?编|邮政编码|电\s?话|传真|邮箱|技术支持|运行维护|建设单位|建议使用|分辨率|联系|关于|声明|网站地图|"
-    r"站点地图|标识码|备案|公网安备|微信|微博|客户端|公众号|隐私|使用帮助|友情链接|相关链接|访问量|copyright|rss|中文域名|ipv6",
-    re.IGNORECASE,
-)
 _CLOSE = 600  # text of the block around an anchor that still belongs to the footer
 
 
 def _zone_start(of: View, body: tuple[int, int] = (0, 0)) -> int:
     """Return where the footer's text begins; the end of the text where there is no footer."""
     text = of.text
-    anchors = [match.start() for match in _STRONG.finditer(text)]
-    if not anchors:
-        begin = 0 if len(text) < _CLOSE else len(text) // 2
-        anchors = [match.start() for match in _WEAK.finditer(text, begin)]
+    anchors = imprint_anchors(text)
     if anchors:
-        named = _named_start(of, anchors[-6:])
+        named = _named_start(of, anchors)
         # On a page without an article the "body" found may be a line of the footer itself.
         return max(named, *_floors(of, anchors[-1], body[1] if body[0] < named else 0))
     starts = [
@@ -166,7 +152,7 @@ def _named_start(of: View, anchors: list[int]) -> int:
     """Return where the element that calls itself a footer begins, or the lines round the anchors."""
     holders = [of.spans[item] for item in of.named(_NAMED) if item in of.spans and of.size(item) < _CLOSE * 3]
     starts = [start for start, end in holders if any(start <= at < end for at in anchors)]
-    return min(starts) if starts else max(_block_start(of, anchors), _lines_start(of.text, anchors[0]))
+    return min(starts) if starts else max(_block_start(of, anchors), imprint_start(of.text, anchors[0]))
 
 
 def _block_start(of: View, anchors: list[int]) -> int:
@@ -181,21 +167,6 @@ def _block_start(of: View, anchors: list[int]) -> int:
         ):
             best = start
     return best
-
-
-def _lines_start(text: str, anchor: int) -> int:
-    """Return where the lines that read like a footer begin, going up from an anchor past one strange line."""
-    start = text.rfind("\n", 0, anchor) + 1
-    position, strange = start, 0
-    while position > 0 and strange < 2:
-        above = text.rfind("\n", 0, position - 1) + 1
-        line = text[above : position - 1]
-        position = above
-        if _IMPRINT.search(line[:300]):
-            start, strange = above, 0
-        else:
-            strange += 1 if len(line) <= 30 else 2
-    return start
 
 
 # --- the marks ----------------------------------------------------------------------------------------

@@ -246,6 +246,50 @@ class _Buffer:
         return "".join(self._parts)
 
 
+# Numbers that stand in footers only, and words of the lines round them.
+_REGISTERED = re.compile(
+    r"ICP[)）]?\s?备[^\d\n]{0,10}\d{5}|(?:网安备|公安\s?网备|公安(?:机关)?备案?|公网备案?)[^\d\n]{0,10}\d{6}"
+    r"|标识码[^\w]{0,4}\w{0,2}\d{8}",
+    re.IGNORECASE,
+)
+_CLAIMED = re.compile(
+    r"版权所有|copyright|©|all rights? reserved|主办(?:单位|方)?[:：]\S{4,40}\s+承办", re.IGNORECASE
+)
+_IMPRINT = re.compile(
+    r"[主承协]办|版权|地\s?址|邮\s?编|邮政编码|电\s?话|传真|邮箱|技术支持|运行维护|建设单位|建议使用|分辨率|联系|关于|声明|网站地图|"
+    r"站点地图|标识码|备案|公网安备|微信|微博|客户端|公众号|隐私|使用帮助|友情链接|相关链接|访问量|copyright|rss|中文域名|ipv6",
+    re.IGNORECASE,
+)
+_ENDING = re.compile(r"打印|关闭|分享|[上下]一[篇条]|编辑|来源|附件|返回|。\s?$")
+_SHORT_PAGE = 600
+
+
+def imprint_anchors(text: str) -> list[int]:
+    """Return where a page's registration numbers stand, or else its claims of copyright: the last six."""
+    anchors = [match.start() for match in _REGISTERED.finditer(text)]
+    if not anchors:
+        begin = 0 if len(text) < _SHORT_PAGE else len(text) // 2
+        anchors = [match.start() for match in _CLAIMED.finditer(text, begin)]
+    return anchors[-6:]
+
+
+def imprint_start(text: str, anchor: int) -> int:
+    """Return where the lines that read like a footer begin, going up from an anchor past one strange line."""
+    start = text.rfind("\n", 0, anchor) + 1
+    position, strange = start, 0
+    while position > 0 and strange < 2:
+        above = text.rfind("\n", 0, position - 1) + 1
+        line = text[above : position - 1]
+        position = above
+        if _ENDING.search(line[-200:]):
+            break
+        if _IMPRINT.search(line[:300]):
+            start, strange = above, 0
+        else:
+            strange += 1 if len(line) <= 30 else 2
+    return start
+
+
 # Every alternative ends where its line or the text ends at the latest: an open quote costs no second look.
 _LITERAL = re.compile(
     r"//[^\n]*|/\*[^*]*(?:\*(?!/)[^*]*)*(?:\*/|\Z)"
