@@ -13,6 +13,9 @@ from govcrawl.items import Page
 
 _LIMIT = 1_200  # visible text a header and its navigation may hold
 _CRUMB = re.compile(r"(?:当前|现在|目前|所在|您的|你的)[^\n，。]{0,6}位\s?置|\n(?:首页|主页)\s?[>»›＞]")
+_ROWS = re.compile(
+    r"更\s?多|\bmore\b|\n[^\n]{8,120}\d{1,2}[-/.月]\d{1,2}日?\s?(?=\n)", re.IGNORECASE
+)  # content begins
 _NAMED = re.compile(r"head|logo|banner|top|site-?name")
 _LOGO = re.compile(r"logo|banner|head|top|title|name|wzmc|zw[_-]?bt|\bbt\b|bg", re.IGNORECASE)
 _NOISE = re.compile(r"[\s·•．.,，\-—_|｜丨:：“”\"'()（）【】\[\]]+")
@@ -95,10 +98,11 @@ def _plain(text: str) -> str:
 
 
 def _end(page: Page, of: View) -> int:
-    """Return where the header's text ends: at the breadcrumb, or after what a header can hold."""
+    """Return where the header's text ends: at the breadcrumb, the first rows, or what a header can hold."""
     crumb = _CRUMB.search(of.text[: _LIMIT * 3])
     limit = crumb.start() if crumb else min(len(of.text) // 2, _LIMIT)
-    return min(limit, footer_start(page))
+    rows = _ROWS.search(of.text, 0, limit)
+    return min(rows.start() if rows else limit, footer_start(page))
 
 
 def _early(of: View, item: Element) -> bool:

@@ -205,12 +205,21 @@ _HOME_NAME = re.compile(
 )
 
 
+def _is_letter(facts: _Facts) -> bool:
+    """A question and its reply, whatever the page's tags say."""
+    heads = {match[0] for match in _MESSAGE_HEAD.finditer(facts.text)}
+    replied = any(head.startswith(("回复", "答复")) for head in heads)
+    return len(heads) >= 3 and replied and facts.body < 1_500 and facts.dated_rows < 8
+
+
 def _is_article_by_tag(facts: _Facts) -> bool:
     return len(facts.article_title) > 1 and not _special(facts)
 
 
 def _special(facts: _Facts) -> bool:
     names = " | ".join((*facts.trail[-1:], facts.tags.get("ColumnName") or ""))
+    if facts.body < 3_000 and len({match[0] for match in _GUIDE_MARK.finditer(facts.text)}) >= 6:
+        return True
     return bool(_LEADER_NAME.search(names) or "办事指南" in names or "服务指南" in names)
 
 
@@ -332,6 +341,7 @@ def _rows(facts: _Facts) -> int:
 
 
 _TESTS: tuple[tuple[Callable[[_Facts], bool], Role], ...] = (
+    (_is_letter, Role.MESSAGE),
     (_is_article_by_tag, Role.ARTICLE),
     (_is_home_by_address, Role.HOME),
     (_is_search, Role.SEARCH),
