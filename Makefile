@@ -1,0 +1,60 @@
+# Every target sets up what it needs; `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PY := .venv/bin/python
+SITES ?= 540
+PAGES ?= ../shared/pages
+WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: help setup demo test test-cluster lint format bench bench-links accuracy egg lock clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+setup:  ## virtual environment, locked dependencies, Chromium and a Chinese font
+	@scripts/setup
+
+demo:  ## inspect a sample province on the embedded database (SITES=540)
+	@scripts/setup --need-browser
+	@$(PY) -m tests.province demo --sites $(SITES)
+
+test: setup  ## run the tests
+	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile tests
+
+test-cluster: setup  ## run only the tests that start scrapyd processes
+	@$(PY) -m pytest -q -m scrapyd tests
+
+lint: setup  ## ruff and mypy
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: setup  ## let ruff rewrite what it can
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench: setup  ## inspection against a plain Scrapy crawl of the same pages
+	@$(PY) -m bench.inspection
+
+bench-links: setup  ## link checkers on the labelled farm
+	@$(PY) -m bench.links
+
+accuracy: setup  ## readings against labelled pages (PAGES=../shared/pages)
+	@$(PY) -m bench.accuracy $(PAGES)
+
+egg: setup  ## dist/govcrawl.egg for scrapyd
+	@mkdir -p dist
+	@$(PY) -m scrapyd_client.deploy --build-egg dist/govcrawl.egg
+
+# The index alone: folders of local wheels would add hashes that nobody else has.
+COMPILE = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null $(PY) -m piptools compile -q \
+	--generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+lock: setup  ## resolve the dependencies of pyproject.toml again, with hashes (UPGRADE=-U for newer ones)
+	$(COMPILE) $(UPGRADE) -o requirements/base.txt pyproject.toml
+	$(COMPILE) $(UPGRADE) -c requirements/base.txt --extra embedded --extra dev -o requirements/dev.txt pyproject.toml
+
+clean:  ## remove what builds and tests leave behind; results and .venv stay
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
