@@ -95,6 +95,9 @@ def _dense(text: str) -> tuple[int, int]:
 _SPLIT = re.compile(r"\s*[_|｜丨]+\s*|\s+[-–—－]+\s+|--+|——")
 
 
+_DASH = re.compile(r"[-–—－\s]")
+
+
 def _title(page: Page, of: View, body_start: int) -> tuple[str, int]:
     """Return the title and where it ends in the visible text (0 where it is not shown)."""
     for candidate in _titles(page, of):
@@ -117,10 +120,19 @@ def _titles(page: Page, of: View) -> Iterator[str]:
     heads = of.nodes.get("title", ())
     whole = " ".join((heads[0].text_content() if heads else "").split())
     parts = [part for part in _SPLIT.split(whole) if part]
-    shown = [part for part in parts if part in of.text and part != name]
+    names = (name, tags.get("SiteName"))
+    shown = [part for whole in parts for part in _cuts(whole) if part in of.text and part not in names]
     yield max(shown, key=len, default="")
     yield tags.get("og:title") or ""
     yield parts[0] if parts else ""
+
+
+def _cuts(part: str) -> Iterator[str]:
+    """Yield a title and what is left of it without its first or last piece, at a dash or a space."""
+    yield part
+    for match in _DASH.finditer(part[:200]):
+        yield part[: match.start()].rstrip()
+        yield part[match.end() :].lstrip()
 
 
 def _shown(of: View, title: str, body_start: int) -> int:

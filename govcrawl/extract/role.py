@@ -208,7 +208,7 @@ _HOME_NAME = re.compile(
 def _is_letter(facts: _Facts) -> bool:
     """A question and its reply, whatever the page's tags say."""
     heads = {match[0] for match in _MESSAGE_HEAD.finditer(facts.text)}
-    replied = any(head.startswith(("回复", "答复")) for head in heads)
+    replied = any(head.startswith(("回复", "答复", "办理", "处理")) for head in heads)
     return len(heads) >= 3 and replied and facts.body < 1_500 and facts.dated_rows < 8
 
 
