@@ -1,12 +1,12 @@
-"""The download handler: Scrapy's own HTTP/1.1 client behind the shared pace, and answers turned into pages."""
+"""The download handler: Scrapy's own HTTP/1.1 client within bounds and behind the shared pace."""
 
 from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from scrapy import Request
-from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
 from scrapy.exceptions import (
     CannotResolveHostError,
     DownloadCancelledError,
@@ -19,6 +19,8 @@ from scrapy.exceptions import (
 )
 from scrapy.http import Response
 
+from govcrawl.bounds import Bounded, BoundedHandler, reason
+from govcrawl.egress import Forbidden
 from govcrawl.pace import retry_after
 from govcrawl.services import Services
 
@@ -37,15 +39,15 @@ _ERRORS: tuple[tuple[type[BaseException], str], ...] = (
 _TRANSIENT = frozenset(("timeout", "reset", "refused", "dns", "truncated", "http_500", "http_502", "http_503", "http_504", "http_429", "http_408"))
 
 
-class PoliteHandler(HTTP11DownloadHandler):
-    """Waits its turn at the host before each request and tells the pace how the host took it."""
+class PoliteHandler(BoundedHandler):
+    """Waits its turn at the host and its address before each request and tells the pace how the host took it."""
 
     async def download_request(self, request: Request) -> Response:
         """Return the response; raises the download errors of Scrapy."""
         services: Services = self.crawler.spider.services  # type: ignore[union-attr]
         if services.options.proxy:
             request.meta.setdefault("proxy", services.options.proxy)
-        async with services.pace.turn(request.url):
+        async with services.pace.turn(request.url, await _address(services, request.url)):
             started = time.monotonic()
             response = await super().download_request(request)
             elapsed = time.monotonic() - started
@@ -58,8 +60,25 @@ class PoliteHandler(HTTP11DownloadHandler):
         return response
 
 
+async def _address(services: Services, url: str) -> str | None:
+    """Return the address the request will connect to; a forward proxy looks names up itself."""
+    if services.options.proxy:
+        return None
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        found = await services.guard.resolve(host, parts.port or (443 if parts.scheme == "https" else 80))
+    except Forbidden as error:
+        raise Bounded("blocked") from error
+    except OSError as error:
+        raise CannotResolveHostError(host) from error
+    return found[0]
+
+
 def name_of(error: BaseException) -> str:
     """Return the error name a failed visit is recorded under."""
+    if found := reason(error):
+        return found
     text = str(error).lower()
     if any(word in text for word in ("ssl", "tls", "certificate")):
         return "tls"

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Self
+from urllib.parse import urlsplit
 
 from govcrawl.items import NotConfigured
 
@@ -38,7 +39,7 @@ class Options:
     browser: bool = True
     chromium: str = "/usr/bin/chromium"
     lease_seconds: float = 120.0
-    allow_private: bool = False  # the office's own test hosts on private addresses
+    allow: tuple[str, ...] = ()  # inner addresses, networks or hosts (with or without port) that may be reached
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -58,7 +59,12 @@ class Options:
             mongo=environment.get("GOVCRAWL_MONGO", ""),
             registry=environment.get("GOVCRAWL_REGISTRY", ""),
             proxy=environment.get("GOVCRAWL_PROXY", ""),
+            allow=tuple(environment.get("GOVCRAWL_ALLOW", "").split()),
         )
+
+    def egress(self) -> list[str]:
+        """Return what the egress guard lets through besides public addresses: `allow` and the proxy itself."""
+        return [*self.allow, *([urlsplit(self.proxy).netloc.rpartition("@")[2]] if self.proxy else [])]
 
     def to_environment(self) -> dict[str, str]:
         """Return the environment variable that carries these options."""

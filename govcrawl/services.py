@@ -7,18 +7,21 @@ import hashlib
 import os
 import socket
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from govcrawl import __version__
 from govcrawl.browser import Browser
+from govcrawl.egress import Forbidden, Guard, host_literal
 from govcrawl.items import Site
 from govcrawl.links import LinkChecker, Seen
 from govcrawl.options import Options
 from govcrawl.pace import Pace
+from govcrawl.proxy import EgressProxy
 from govcrawl.quarter import Quarter
 from govcrawl.sites import load_sites
 from govcrawl.standard import Edition, load_edition
@@ -38,6 +41,14 @@ def roster_sha(sites: Iterable[Site]) -> str:
     return hashlib.sha256("\n".join(repr(site) for site in sites).encode()).hexdigest()
 
 
+def _stated(sites: Iterable[Site]) -> Iterator[str]:
+    """Yield the addresses a roster names outright: a site at 10.1.2.3 is the office's own decision."""
+    for site in sites:
+        for host in (urlsplit(site.url).netloc, *site.allowed_hosts):
+            if host_literal(host.rpartition(":")[0] or host):
+                yield host
+
+
 class Services:
     """Opened once per worker process with `await Services.open(options)`; `await close()` ends it."""
 
@@ -50,6 +61,7 @@ class Services:
         self.owner = options.owner or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.sites = {site.site_id: site for site in load_sites(Path(options.registry) if options.registry else None)}
         self.pace = Pace(delay=options.delay, per_host=options.per_host, workers=max(1, options.workers))
+        self.guard = Guard([*options.egress(), *_stated(self.sites.values())])
         self._stack = AsyncExitStack()
         self.browser: Browser | None = None
         self.user_agent = USER_AGENT
@@ -70,14 +82,13 @@ class Services:
         self.ledger = Ledger(self.db)
         self.book = LinkBook(self.db, self.run)
         self.writer = await self._stack.enter_async_context(Writer(self.db, self.run))
-        browser = Browser(proxy=options.proxy or None, executable=options.chromium, user_agent=USER_AGENT)
-        if options.browser and not options.replay and browser.available():
-            self.browser = browser
-            self._stack.push_async_callback(browser.close)
+        if options.browser and not options.replay:
+            await self._open_browser()
         self.checker = LinkChecker(
             pace=self.pace,
             user_agent=USER_AGENT,
             proxy=options.proxy or None,
+            allow=self._may_connect,
             second_opinion=self._look if self.browser else None,
         )
         self._stack.push_async_callback(self.checker.close)
@@ -115,6 +126,23 @@ class Services:
         while True:
             await asyncio.sleep(self.options.lease_seconds / 4)
             await self.ledger.renew(self.run, self.owner, self.options.lease_seconds)
+
+    async def _open_browser(self) -> None:
+        """Give the browser an egress proxy of its own: it offers no other place for the guard."""
+        egress = EgressProxy(self.guard, upstream=self.options.proxy or None)
+        browser = Browser(executable=self.options.chromium, user_agent=USER_AGENT)
+        if not browser.available():
+            return
+        browser.proxy = await self._stack.enter_async_context(egress)
+        self.browser = browser
+        self._stack.push_async_callback(browser.close)
+
+    def _may_connect(self, ip: str) -> bool:
+        try:
+            self.guard.check_ip(ip, 80)
+        except Forbidden:
+            return False
+        return True
 
     async def _look(self, url: str) -> Seen | None:
         if self.browser is None:

@@ -1,5 +1,8 @@
 """Scrapy settings: what differs from Scrapy's defaults, each with its reason. Names spiders and pipelines."""
 
+from govcrawl import bounds
+from govcrawl.options import Options
+
 BOT_NAME = "govcrawl"
 SPIDER_MODULES = ["spiders"]
 NEWSPIDER_MODULE = "spiders.custom"
@@ -22,9 +25,9 @@ TELNETCONSOLE_ENABLED = False
 
 TWISTED_REACTOR = "twisted.internet.asyncioreactor.AsyncioSelectorReactor"  # pymongo's asyncio API shares the loop
 
-DOWNLOAD_MAXSIZE = 32 * 1024 * 1024  # a 4 MB gzip bomb took 1.1 GB under the default of 1 GiB, 112 MB under this
+DOWNLOAD_MAXSIZE = bounds.MAX_BODY  # 32 MiB: a 4 MB gzip bomb took 1.1 GB under the default of 1 GiB, 112 MB under this
 DOWNLOAD_WARNSIZE = 0  # the cap is enough; a warning a page would fill the log
-DOWNLOAD_TIMEOUT = 60  # the whole answer, body included; V2 measures slowness apart
+DOWNLOAD_TIMEOUT = bounds.MAX_SECONDS  # the whole answer, body included; V2 measures slowness apart
 DOWNLOAD_DELAY = 0  # govcrawl.pace keeps the gaps, per host and per address over all crawlers of the process
 CONCURRENT_REQUESTS = 16
 CONCURRENT_REQUESTS_PER_DOMAIN = 16  # the pace holds it to Options.per_host
@@ -32,12 +35,13 @@ ROBOTSTXT_OBEY = True  # lifted per site where the roster says the office is aut
 COOKIES_ENABLED = False  # an anonymous visitor's first visit is what the standard judges
 RETRY_ENABLED = False  # SiteSpider retries with growing waits and keeps each try; the middleware retries at once
 METAREFRESH_ENABLED = False  # SiteSpider follows them knowing what page it is on
-REDIRECT_MAX_TIMES = 10
+REDIRECT_MAX_TIMES = bounds.MAX_REDIRECTS
 REFERRER_POLICY = "no-referrer"  # requests carry no history: two workers must get the same answers
 HTTPERROR_ALLOW_ALL = True  # an error answer is a result, not a gap
 DOWNLOADER_MIDDLEWARES = {
     "scrapy.downloadermiddlewares.cookies.CookiesMiddleware": None,
     "scrapy.downloadermiddlewares.httpauth.HttpAuthMiddleware": None,  # never sends credentials
+    "govcrawl.bounds.BoundsMiddleware": 595,  # before the unpacking of answers at 590
     "scrapy.downloadermiddlewares.offsite.OffsiteMiddleware": None,  # SiteSpider only asks for its own site
 }
 EXTENSIONS = {
@@ -47,4 +51,7 @@ EXTENSIONS = {
 }
 LOG_LEVEL = "WARNING"
 LOG_SHORT_NAMES = True
-URLLENGTH_LIMIT = 2048
+
+# Inspected pages name addresses of the office's own networks, by mistake or on purpose: none is connected to.
+TWISTED_DNS_RESOLVER = "govcrawl.egress.ScrapyResolver"
+EGRESS_ALLOW = Options.from_environment().egress()

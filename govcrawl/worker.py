@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 from contextlib import suppress
+from typing import Any
 
 from scrapy.crawler import AsyncCrawlerRunner, Crawler
 from scrapy.settings import Settings
@@ -14,6 +15,7 @@ from scrapy.spiderloader import SpiderLoader
 from scrapy.utils.log import configure_logging
 from scrapy.utils.reactor import install_reactor
 
+from govcrawl.egress import ScrapyResolver
 from govcrawl.items import GovcrawlError
 from govcrawl.options import Options
 from govcrawl.services import SETTING, Services
@@ -91,12 +93,14 @@ class Worker:
             log.warning("site %s: somebody else holds its lease", site_id)
 
 
-async def work(options: Options) -> None:
+async def work(options: Options, reactor: Any) -> None:
     """Run one worker to its end."""
     services = await Services.open(options)
     settings = Settings()
     settings.setmodule("govcrawl.settings")
     settings.set(SETTING, services, priority="cmdline")
+    settings.set("EGRESS_ALLOW", options.egress(), priority="cmdline")
+    ScrapyResolver(services.guard, reactor).install_on_reactor()
     worker = Worker(services, settings)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -118,7 +122,7 @@ def main() -> int:
     async def run() -> None:
         nonlocal code
         try:
-            await work(Options.from_environment())
+            await work(Options.from_environment(), reactor)
         except GovcrawlError as error:
             sys.stderr.write(f"worker: {error}\n")
             code = 2
