@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -111,7 +112,7 @@ def inspect(site_ids: tuple[str, ...], **given: Any) -> None:
     bound(edition)
     roster, registry = _roster(given["registry"], given["replay"])
     sites = _chosen(roster, site_ids)
-    options = Options(
+    options = Options.from_environment().with_(
         quarter=str(quarter),
         at=given["at"],
         registry=str(registry.resolve()) if registry else "",
@@ -162,13 +163,14 @@ def _run(db: Sync, options: Options, sites: tuple[Site, ...]) -> Progress:
     from govcrawl.progress import shown  # noqa: PLC0415  (only this command draws)
 
     supervisor = Supervisor(db, options, sites)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops the workers, as Ctrl-C does
     try:
         with shown(len(sites), supervisor.progress.run) as report:
             return supervisor.run(report)
     except KeyboardInterrupt:
-        raise GovcrawlError(
-            f"stopped: {supervisor.progress.left} of {len(sites)} sites are left; the same command goes on"
-        ) from None
+        left = supervisor.progress.left
+        click.echo(f"govcrawl: stopped: {left} of {len(sites)} sites are left; the same command goes on", err=True)
+        raise click.exceptions.Exit(1) from None
 
 
 def _end(progress: Progress, failed: list[tuple[str, str]], summary: Path | None) -> None:

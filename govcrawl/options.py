@@ -35,7 +35,8 @@ class Options:
     page_budget: int = 300
     link_budget: int = 1500
     site_seconds: float = 7200.0
-    retry_waits: tuple[float, ...] = (0.5, 2.0, 6.0)
+    retry_waits: tuple[float, ...] = (0.5, 2.0, 6.0)  # before each further try of a page
+    link_waits: tuple[float, ...] = (1.0, 4.0, 15.0)  # before each further try of a link target
     browser: bool = True
     chromium: str = "/usr/bin/chromium"
     lease_seconds: float = 120.0

@@ -88,6 +88,7 @@ class Services:
             pace=self.pace,
             user_agent=USER_AGENT,
             proxy=options.proxy or None,
+            retries=options.link_waits,
             allow=self._may_connect,
             second_opinion=self._look if self.browser else None,
         )

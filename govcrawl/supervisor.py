@@ -75,10 +75,12 @@ class Supervisor:
             site_ids=[site.site_id for site in sites],
         )
         plan(db, run, sites)
-        self.options = options.with_(run=run)
+        share = -(-len(sites) // options.workers)  # a few sites must not all go to the first worker
+        self.options = options.with_(run=run, sites_at_once=max(1, min(options.sites_at_once, share)))
         self.progress = Progress(run, len(sites))
         self._workers: list[_Process] = []
         self._early = 0
+        self._pages = 0  # stored when a worker last ended: while they grow, workers can work here
         self._started = time.monotonic()
         self._looked = 0.0
 
@@ -128,7 +130,8 @@ class Supervisor:
                 raise GovcrawlError("a worker cannot start (see the line above)")
             if code == 0 and not counts(self.db, self.progress.run)["planned"]:
                 continue
-            self._early = self._early + 1 if time.monotonic() - worker.started < _EARLY else 0
+            early = time.monotonic() - worker.started < _EARLY and self.progress.pages == self._pages
+            self._early, self._pages = self._early + 1 if early else 0, self.progress.pages
             if self._early >= _EARLY_MOST * self.options.workers:
                 raise GovcrawlError(f"workers end as soon as they start (exit code {code}); see their messages above")
             self.progress.restarts += 1

@@ -49,6 +49,8 @@ class Worker:
 
     def stop(self) -> None:
         """Take no further site and end those under way; their leases go back to the ledger."""
+        if self.stopping:  # Ctrl-C reaches a worker from the terminal and from its supervisor
+            return
         self.stopping = True
         for crawler in list(self._runner.crawlers):
             if crawler.engine is not None:
