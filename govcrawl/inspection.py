@@ -17,7 +17,9 @@ from govcrawl.extract.article import read_article
 from govcrawl.extract.columns import ColumnLink, ColumnType, is_article_url, read_columns, submenu
 from govcrawl.extract.links import read_links
 from govcrawl.extract.lists import Chrome, Listing, ListState, read_chrome, read_listing, read_rows
+from govcrawl.extract.safety import Hit, Lexicon, load_lexicon
 from govcrawl.extract.tags import read_tags
+from govcrawl.extract.text import view
 from govcrawl.items import LinkCheck, LinkState, Page, Role, Row, Site
 
 T = TypeVar("T")
@@ -61,6 +63,7 @@ class Seen:
     published: date | None = None
     untagged: tuple[str, ...] = ()  # page tags missing for a page of its role
     moved: bool = False  # the answer came from another address
+    wrong: tuple[Hit, ...] = ()  # wrong expressions of the lexicon
 
 
 @dataclass(slots=True)
@@ -94,6 +97,7 @@ class Inspection:
     checks: dict[str, LinkCheck] = field(default_factory=dict)
     link_budget_spent: int = 0  # targets left unchecked because the budget ended
     complete: bool = True  # False: gathering ended before all planned pages were visited
+    lexicon: Lexicon = field(default_factory=load_lexicon, repr=False)
 
     def __post_init__(self) -> None:
         if not self.seed:
@@ -120,10 +124,19 @@ class Inspection:
         group = "column" if page.role is Role.COLUMN else "content"
         untagged = (*tags.missing("site"), *(() if page.role is Role.HOME else tags.missing(group)))
         moved = page.final_url != page.url
+        seen = Seen(
+            page.url,
+            page.role,
+            page.column,
+            "",
+            untagged=untagged,
+            moved=moved,
+            wrong=self.lexicon.find(view(page).text),
+        )
         if page.role in (Role.HOME, Role.COLUMN):
-            return Seen(page.url, page.role, page.column, "", untagged=untagged, moved=moved)
+            return seen
         article = read_article(page)
-        return Seen(page.url, page.role, page.column, "", article.title, article.published, untagged, moved)
+        return replace(seen, title=article.title, published=article.published)
 
     def _add_home(self, page: Page) -> None:
         if page.error:
@@ -135,7 +148,9 @@ class Inspection:
         self.home_open = tuple(
             row.url
             for row in self.home_rows
-            if row.published is None and self.site.owns(row.url) and (is_article_url(row.url) or len(row.title) >= 10)
+            if row.published is None
+            and self.site.owns(row.url)
+            and (is_article_url(row.url) or len(row.title) >= 10)
         )
         self.home_shell = not any(row.published for row in self.home_rows) and len(self.home_open) < 3
         listing = read_listing(page, Chrome())
@@ -175,7 +190,9 @@ class Inspection:
         column.newest = max(filter(None, (column.newest, newest)), default=None)
         column.rows = max(column.rows, len(listing.rows))
         column.entries = tuple(row.url for row in listing.rows if self.site.owns(row.url))
-        column.undated = tuple(row.url for row in listing.rows if row.published is None and self.site.owns(row.url))
+        column.undated = tuple(
+            row.url for row in listing.rows if row.published is None and self.site.owns(row.url)
+        )
 
     def add_last_page(self, column_url: str, page: Page) -> None:
         """Take the rows of an ascending list's last page into its column."""
@@ -195,7 +212,10 @@ class Inspection:
         return tuple(
             replace(link, level=max(2, link.level))
             for link in read_columns(page, level=2)
-            if link.local and link.url not in own and link.url not in rows and link.url not in self.chrome.urls
+            if link.local
+            and link.url not in own
+            and link.url not in rows
+            and link.url not in self.chrome.urls
         )
 
     def _add_links(self, page: Page) -> None:
@@ -233,7 +253,9 @@ class Inspection:
         if column.newest is None:
             days += [self.pages[url].published for url in column.undated if url in self.pages]
         if depth:
-            days += [self.newest(self.columns[url], depth - 1) for url in column.children if url in self.columns]
+            days += [
+                self.newest(self.columns[url], depth - 1) for url in column.children if url in self.columns
+            ]
         return max((day for day in days if day and day <= self.at.date()), default=None)
 
     def settled(self, column: Column, depth: int = 2) -> bool:
@@ -244,8 +266,14 @@ class Inspection:
             return all(
                 url in self.columns and self.settled(self.columns[url], depth - 1) for url in column.children
             )
-        opened = [url for url in column.undated[:DATES_NEEDED] if url in self.pages and not self.pages[url].error]
-        return column.newest is not None or not column.undated or len(opened) == len(column.undated[:DATES_NEEDED])
+        opened = [
+            url for url in column.undated[:DATES_NEEDED] if url in self.pages and not self.pages[url].error
+        ]
+        return (
+            column.newest is not None
+            or not column.undated
+            or len(opened) == len(column.undated[:DATES_NEEDED])
+        )
 
     def home_pages(self) -> set[str]:
         """Return the addresses that count as the home page: itself, or its columns where it is only a shell (R11)."""

@@ -131,7 +131,7 @@ def test_link_nobody_can_see_is_found(style: str) -> None:
         '<a href="http://www.gov.cn/b.html">严打六合彩</a>',
         '<div style="display:none"><a href="http://x7.example.com/">友情链接</a></div>',  # a folded menu
         '<div style="left:-9999px"><a href="/c/">跳到正文</a></div>',  # for screen readers
-        '<div style="font-size:0"><a href="http://x7.example.com/">协会</a></div>',  # closes gaps between blocks
+        '<div style="font-size:0"><a href="http://x7.example.com/">协会</a></div>',  # a layout
     ],
 )
 def test_usual_links_are_left_alone(html: str) -> None:
