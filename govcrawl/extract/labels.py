@@ -100,7 +100,7 @@ class _Splitter:
             self.heads = [names for names, _ in found]
             return
         for cell, (names, offset) in zip(cells, found, strict=True):
-            alone = len(cells) == 1 and not offset
+            alone = len(cells) == 1 and not offset and not cell.endswith(("：", ":"))
             if names and not (alone and not self.parts and not self.open and set(names) <= self.weak):
                 self.close(start, text)
                 self.open, self.start = names, start + (offset or len(cell))
