@@ -63,7 +63,7 @@ def body_span(page: Page) -> tuple[int, int]:
     of = view(page)
     marked = [of.spans[item] for item in of.named(_BODY) if item in of.spans]
     best = max(marked, key=lambda span: span[1] - span[0], default=(0, 0))
-    anchors = imprint_anchors(of.text)
+    anchors = imprint_anchors(of)
     dense = _dense(of.text[: imprint_start(of.text, anchors[0])] if anchors else of.text)
     if best[1] - best[0] < (dense[1] - dense[0]) * 0.5 and not best[0] <= dense[0] < best[1]:
         best = dense

@@ -124,7 +124,7 @@ _CLOSE = 600  # text of the block around an anchor that still belongs to the foo
 def _zone_start(of: View, body: tuple[int, int] = (0, 0)) -> int:
     """Return where the footer's text begins; the end of the text where there is no footer."""
     text = of.text
-    anchors = imprint_anchors(text)
+    anchors = imprint_anchors(of)
     if anchors:
         named = _named_start(of, anchors)
         # On a page without an article the "body" found may be a line of the footer itself.

@@ -105,6 +105,7 @@ class View:
     nodes: dict[str, list[Element]] = field(default_factory=dict)
     hidden: set[Element] = field(default_factory=set)
     root: Element | None = None
+    anchors: list[int] | None = None  # see imprint_anchors
     _named: list[tuple[Element, str]] | None = None
 
     def named(self, pattern: re.Pattern[str]) -> list[Element]:
@@ -248,12 +249,11 @@ class _Buffer:
 
 # Numbers that stand in footers only, and words of the lines round them.
 _REGISTERED = re.compile(
-    r"ICP[)）]?\s?备[^\d\n]{0,10}\d{5}|(?:网安备|公安\s?网备|公安(?:机关)?备案?|公网备案?)[^\d\n]{0,10}\d{6}"
-    r"|标识码[^\w]{0,4}\w{0,2}\d{8}",
-    re.IGNORECASE,
+    r"[Ii][Cc][Pp][)）]?\s?备[^\d\n]{0,10}\d{5}|(?:网安备|公安\s?网备|公安(?:机关)?备案?|公网备案?)[^\d\n]{0,10}\d{6}"
+    r"|标识码[^\w]{0,4}\w{0,2}\d{8}"
 )
 _CLAIMED = re.compile(
-    r"版权所有|copyright|©|all rights? reserved|主办(?:单位|方)?[:：]\S{4,40}\s+承办", re.IGNORECASE
+    r"版权所有|[Cc]opyright|COPYRIGHT|©|[Rr]ights? [Rr]eserved|主办(?:单位|方)?[:：]\S{4,40}\s+承办"
 )
 _IMPRINT = re.compile(
     r"[主承协]办|版权|地\s?址|邮\s?编|邮政编码|电\s?话|传真|邮箱|技术支持|运行维护|建设单位|建议使用|分辨率|联系|关于|声明|网站地图|"
@@ -262,15 +262,19 @@ _IMPRINT = re.compile(
 )
 _ENDING = re.compile(r"打印|关闭|分享|[上下]一[篇条]|编辑|来源|附件|返回|。\s?$")
 _SHORT_PAGE = 600
+_TAIL = 8_000  # text at the end of a page that can hold its imprint
 
 
-def imprint_anchors(text: str) -> list[int]:
+def imprint_anchors(of: View) -> list[int]:
     """Return where a page's registration numbers stand, or else its claims of copyright: the last six."""
-    anchors = [match.start() for match in _REGISTERED.finditer(text)]
-    if not anchors:
-        begin = 0 if len(text) < _SHORT_PAGE else len(text) // 2
-        anchors = [match.start() for match in _CLAIMED.finditer(text, begin)]
-    return anchors[-6:]
+    if of.anchors is None:
+        text = of.text
+        found = [match.start() for match in _REGISTERED.finditer(text, max(0, len(text) - _TAIL))]
+        if not found:
+            begin = 0 if len(text) < _SHORT_PAGE else max(len(text) // 2, len(text) - _TAIL)
+            found = [match.start() for match in _CLAIMED.finditer(text, begin)]
+        of.anchors = found[-6:]
+    return of.anchors
 
 
 def imprint_start(text: str, anchor: int) -> int:
