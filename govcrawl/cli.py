@@ -19,6 +19,7 @@ from rich.table import Table
 
 from govcrawl import __version__
 from govcrawl.checking import bound
+from govcrawl.extract.safety import Watch
 from govcrawl.items import GovcrawlError, Site
 from govcrawl.options import Options
 from govcrawl.quarter import Quarter
@@ -95,6 +96,8 @@ def opened(mongo: str) -> Iterator[Sync]:
 @click.option("--proxy", default="", help="Forward proxy, such as http://127.0.0.1:3128.")
 @click.option("--replay", type=_FILE, default=None, help="Folder or WARC that answers instead of the network.")
 @click.option("--edition", type=_FILE, default=None, help="Edition of the standard (TOML); default: the one in force.")
+@click.option("--lexicon", type=_FILE, default=None, help="Wrong expressions (wrong => right); default: a sample.")
+@click.option("--domains", type=_FILE, default=None, help="Domains no page should lead to; default: a sample.")
 @click.option("--workers", type=click.IntRange(1, 256), default=None, help="Worker processes; default: one per core.")
 @click.option("--delay", type=click.FloatRange(0, 60), default=0.25, show_default=True, help="Seconds between two requests to one host.")
 @click.option("--budget", type=click.IntRange(1, 100_000), default=300, show_default=True, help="Pages per site.")
@@ -110,6 +113,7 @@ def inspect(site_ids: tuple[str, ...], **given: Any) -> None:
     quarter.monitoring_point(given["at"] or None)
     edition = load_edition(given["edition"])
     bound(edition)
+    Watch.load(str(given["lexicon"] or ""), str(given["domains"] or ""))
     roster, registry = _roster(given["registry"], given["replay"])
     sites = _chosen(roster, site_ids)
     options = Options.from_environment().with_(
@@ -117,6 +121,8 @@ def inspect(site_ids: tuple[str, ...], **given: Any) -> None:
         at=given["at"],
         registry=str(registry.resolve()) if registry else "",
         edition=str(given["edition"].resolve()) if given["edition"] else "",
+        lexicon=str(given["lexicon"].resolve()) if given["lexicon"] else "",
+        domains=str(given["domains"].resolve()) if given["domains"] else "",
         proxy=_proxy(given["proxy"]),
         replay=str(given["replay"].resolve()) if given["replay"] else "",
         delay=given["delay"],

@@ -17,7 +17,7 @@ from govcrawl.extract.article import read_article
 from govcrawl.extract.columns import ColumnLink, ColumnType, is_article_url, read_columns, submenu
 from govcrawl.extract.links import read_links
 from govcrawl.extract.lists import Chrome, Listing, ListState, read_chrome, read_listing, read_rows
-from govcrawl.extract.safety import Hit, Lexicon, load_lexicon
+from govcrawl.extract.safety import Hit, Watch, harmful_links
 from govcrawl.extract.tags import read_tags
 from govcrawl.extract.text import view
 from govcrawl.items import LinkCheck, LinkState, Page, Role, Row, Site
@@ -64,6 +64,7 @@ class Seen:
     untagged: tuple[str, ...] = ()  # page tags missing for a page of its role
     moved: bool = False  # the answer came from another address
     wrong: tuple[Hit, ...] = ()  # wrong expressions of the lexicon
+    harmful: tuple[Hit, ...] = ()  # links to listed domains, planted or hidden ones
 
 
 @dataclass(slots=True)
@@ -97,7 +98,7 @@ class Inspection:
     checks: dict[str, LinkCheck] = field(default_factory=dict)
     link_budget_spent: int = 0  # targets left unchecked because the budget ended
     complete: bool = True  # False: gathering ended before all planned pages were visited
-    lexicon: Lexicon = field(default_factory=load_lexicon, repr=False)
+    watch: Watch = field(default_factory=Watch.load, repr=False)
 
     def __post_init__(self) -> None:
         if not self.seed:
@@ -131,7 +132,8 @@ class Inspection:
             "",
             untagged=untagged,
             moved=moved,
-            wrong=self.lexicon.find(view(page).text),
+            wrong=self.watch.lexicon.find(view(page).text),
+            harmful=harmful_links(page, self.watch.domains),
         )
         if page.role in (Role.HOME, Role.COLUMN):
             return seen

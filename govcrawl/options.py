@@ -26,6 +26,8 @@ class Options:
     sites: tuple[str, ...] = ()  # empty: all of the roster
     registry: str = ""  # roster file; empty: the built-in one
     edition: str = ""  # edition file; empty: the one in force
+    lexicon: str = ""  # file of wrong expressions; empty: the sample in the package
+    domains: str = ""  # file of domains no page should lead to; empty: the sample in the package
     proxy: str = ""
     replay: str = ""  # folder or WARC that answers instead of the network
     delay: float = 0.25

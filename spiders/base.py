@@ -21,6 +21,7 @@ from govcrawl.extract.footer import footer_sources
 from govcrawl.extract.links import absolute
 from govcrawl.extract.lists import ListState, last_page, read_listing, read_rows
 from govcrawl.extract.role import page_role
+from govcrawl.extract.safety import Watch
 from govcrawl.gather import headers_of, may_heal, name_of
 from govcrawl.inspection import DATES_NEEDED, Column, Inspection
 from govcrawl.items import GovcrawlError, LinkCheck, LinkState, Page, Role, Site, SiteDone
@@ -126,7 +127,8 @@ class SiteSpider(scrapy.Spider):
             if row is None:
                 raise GovcrawlError(f"site {self.site.site_id}: another inspection of it is under way")
             self.seed = row["seed"]
-        self.inspection = Inspection(self.site, str(services.quarter), services.at, self.seed)
+        watch = Watch.load(services.options.lexicon, services.options.domains)
+        self.inspection = Inspection(self.site, str(services.quarter), services.at, self.seed, watch=watch)
         self._stored = await services.writer.stored_pages(self.site.site_id)
 
     async def _close(self) -> None:

@@ -154,9 +154,8 @@ _PUBLIC = (
 )  # fmt: skip
 
 
-def harmful_links(page: Page, domains: frozenset[str] | None = None) -> tuple[Hit, ...]:
+def harmful_links(page: Page, listed: frozenset[str]) -> tuple[Hit, ...]:
     """Return links to listed domains, to the trades that plant links, and links nobody can see."""
-    listed = blacklist() if domains is None else domains
     found: dict[str, Hit] = {}
     for link, host in _foreign(page):
         if _listed(host, listed):
@@ -300,9 +299,22 @@ def load_lexicon(path: str = "") -> Lexicon:
 
 
 @lru_cache(maxsize=4)
-def blacklist(path: str = "") -> frozenset[str]:
+def load_domains(path: str = "") -> frozenset[str]:
     """Load a list of domains; the sample that comes with the package when none is named."""
     return frozenset(line.lower().removeprefix("*.").strip(".") for _, line in _lines(path, "domains.txt"))
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What an office watches for: its lexicon of wrong expressions and its list of domains."""
+
+    lexicon: Lexicon
+    domains: frozenset[str]
+
+    @classmethod
+    def load(cls, lexicon: str = "", domains: str = "") -> Watch:
+        """Load the two files; the samples that come with the package where none is named."""
+        return cls(load_lexicon(lexicon), load_domains(domains))
 
 
 def _lines(path: str, own: str) -> Iterator[tuple[int, str]]:

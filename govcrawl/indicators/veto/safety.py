@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from govcrawl.extract.article import read_article
 from govcrawl.extract.dates import date_in_url
-from govcrawl.extract.safety import Hit, harmful_links, personal_data, secret_marks, tampering
+from govcrawl.extract.safety import Hit, personal_data, secret_marks, tampering
 from govcrawl.inspection import Inspection
 from govcrawl.items import Evidence, Inapplicable, Page, Role
 from govcrawl.registry import page, rule, visit
@@ -15,9 +15,9 @@ from govcrawl.registry import page, rule, visit
 _APART = timedelta(days=60)  # a file made this long before the date it shows
 
 
-def _evidence(page: Page, hits: Iterable[Hit]) -> Iterator[Evidence]:
+def _evidence(url: str, hits: Iterable[Hit]) -> Iterator[Evidence]:
     for hit in hits:
-        yield Evidence(page.url, f"{hit.kind}：{hit.shown}", excerpt=hit.context)
+        yield Evidence(url, f"{hit.kind}：{hit.shown}", excerpt=hit.context)
 
 
 @rule(
@@ -41,22 +41,19 @@ def wrong_expression(site: Inspection) -> Iterator[Evidence]:
 )
 def disclosure(page: Page) -> Iterator[Evidence]:
     """A page bears marks of a secret or shows personal data."""
-    yield from _evidence(page, (*secret_marks(page), *personal_data(page)))
+    yield from _evidence(page.url, (*secret_marks(page), *personal_data(page)))
 
 
 @rule(
     "V1.3",
     merge="observed",
-    fails=[
-        page(
-            '<div style="position:absolute;left:-9999px"><a href="http://x7.example.com/">网络公司</a></div>'
-        )
-    ],
-    passes=[page('<a href="http://www.gov.cn/">国务院</a><a href="/a.html">警方捣毁六合彩窝点</a>')],
+    fails=[visit(page('<div style="left:-9999px"><a href="http://x7.example.com/">网络公司</a></div>'))],
+    passes=[visit(page('<a href="http://www.gov.cn/">国务院</a><a href="/a.html">警方捣毁六合彩窝点</a>'))],
 )
-def harmful_link(page: Page) -> Iterator[Evidence]:
+def harmful_link(site: Inspection) -> Iterator[Evidence]:
     """A page leads to a listed domain, to a trade that plants links, or where nobody can see it."""
-    yield from _evidence(page, harmful_links(page))
+    for _, seen in sorted(site.pages.items()):
+        yield from _evidence(seen.url, seen.harmful)
 
 
 @rule(
@@ -67,7 +64,7 @@ def harmful_link(page: Page) -> Iterator[Evidence]:
 )
 def tampered_page(page: Page) -> Iterator[Evidence]:
     """A page bears the traces of an attack, or its address leads to a foreign host."""
-    yield from _evidence(page, tampering(page))
+    yield from _evidence(page.url, tampering(page))
     foreign = not page.site.owns(page.final_url) and ".gov.cn" not in page.final_url
     if page.role is Role.HOME and foreign:
         yield Evidence(page.url, f"首页跳转到其他网站：{page.final_url}")
