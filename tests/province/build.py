@@ -7,13 +7,33 @@ from datetime import timedelta
 from random import Random
 from urllib.parse import urlsplit
 
-from tests.province import faults, text
-from tests.province.model import AT, Answer, Column, Entry, Frame, Link, Plan, Site
+from tests.province import planting, text
+from tests.province.depth import form_path
+from tests.province.faults import OUTSIDE
+from tests.province.model import (
+    AT,
+    FORTNIGHT,
+    HALF_YEAR,
+    MONTH,
+    QUARTER_YEAR,
+    YEAR,
+    Answer,
+    Column,
+    Depth,
+    Entry,
+    Frame,
+    Guide,
+    Leader,
+    Letter,
+    Link,
+    Plan,
+    Site,
+)
 from tests.province.platforms import PLATFORMS
 
 _FRESH = {  # kind: newest entry at most so many days old, gap between entries
     "news": (1, 9, 1, 5), "notice": (2, 60, 4, 20), "policy": (5, 140, 10, 40), "interp": (5, 140, 10, 40),
-    "data": (5, 60, 20, 35), "survey": (5, 60, 15, 40),
+    "data": (5, 60, 20, 35), "survey": (5, 60, 15, 40), "stats": (4, 20, 28, 31),
 }  # fmt: skip
 _OTHER = (3, 90, 8, 40)
 _STYLES = {
@@ -48,8 +68,11 @@ def build(plan: Plan) -> Site:
     )
     site.columns = _columns(site, rng)
     site.home_style = rng.choice(("iso", "iso", "bracket", "slash", "md"))
-    site.home_links = [Link(name, url) for name, url in rng.sample(faults.OUTSIDE, 2)]
-    faults.plant(site)
+    site.home_links = [Link(name, url) for name, url in rng.sample(OUTSIDE, 2)]
+    site.depth = _depth(site, rng)
+    _relate(site, rng)
+    planting.plant(site)
+    _settle(site)
     _readable(site)
     _address(site)
     return site
@@ -108,7 +131,9 @@ def _columns(site: Site, rng: Random) -> list[Column]:
         make(kind)
     make("messages", "messages", home=False)
     if plan.has_services:
-        make("services", "services", home=False)
+        services = make("services", "services", home=False)
+        sub = make("stats", home=False, parent=services)
+        del sub.entries[3:]
     for _ in range(2 if portal else 3):
         make("other")
     _subs(site, tops, made, rng, 3 if portal else rng.randint(0, 1))
@@ -137,6 +162,55 @@ def _fill(site: Site, column: Column, rng: Random, count: int) -> None:
         column.delivery = "cdata"
 
 
+def _depth(site: Site, rng: Random) -> Depth:
+    """Fill what stands behind the boards: answered messages, complete guides and leaders, a working search."""
+    day = AT - timedelta(days=rng.randint(4, 20))
+    letters = []
+    for question in rng.sample(text.QUESTIONS, 5):
+        letters.append(Letter(question, day, day + timedelta(days=rng.randint(1, 3))))
+        day -= timedelta(days=rng.randint(3, 12))
+    items = rng.sample(text.SERVICE_ITEMS, 5) if site.plan.has_services else []
+    posts = ("党组书记、主要负责人", "党组副书记、副职", "党组成员、副职")
+    names: list[str] = []
+    while len(names) < len(posts):
+        name = text.person(rng)
+        names += [name] if name not in names else []
+    leaders = [Leader(name, post) for name, post in zip(names, posts, strict=True)]
+    return Depth(letters, "", [Guide(item) for item in items], leaders, layout=rng.randrange(12))
+
+
+def _relate(site: Site, rng: Random) -> None:
+    """Give each policy file one interpretation; both know of each other."""
+    policies = next(c for c in site.of_kind("policy") if c.parent is None)
+    interpretations = next(c for c in site.of_kind("interp") if c.parent is None)
+    count = min(len(policies.entries), len(interpretations.entries))
+    del policies.entries[count:], interpretations.entries[count:]
+    seen: set[str] = set()
+    for policy, interpretation in zip(policies.entries, interpretations.entries, strict=True):
+        name = text.policy_name(rng, site.plan.area)
+        while name in seen:
+            name = text.policy_name(rng, site.plan.area)
+        seen.add(name)
+        policy.title = f"{site.plan.name}关于印发《{name}》的通知"
+        interpretation.title = f"《{name}》政策解读"
+        policy.related, interpretation.related = [interpretation], [policy]
+
+
+def _settle(site: Site) -> None:
+    """Move dates that fall on the very edge of a window out of reach of doubt."""
+    edges = {
+        "news": (FORTNIGHT,), "notice": (HALF_YEAR,), "policy": (HALF_YEAR,), "interp": (HALF_YEAR,),
+        "stats": (MONTH, QUARTER_YEAR), "data": (QUARTER_YEAR, HALF_YEAR), "survey": (YEAR,),
+    }  # fmt: skip
+    for column in site.columns:
+        for edge in edges.get(column.kind, ()):
+            newest = column.newest
+            near = 0 if column.kind == "news" else 1
+            if newest is not None and abs((newest - edge).days) <= near:
+                for entry in column.entries:
+                    entry.published -= timedelta(days=3)
+
+
 def _readable(site: Site) -> None:
     """A site whose lists need a browser declares its encoding: its owner would have seen it garbled."""
     scripted = any(c.delivery in ("xhr", "proxy") or c.blank_form == "delivery" for c in site.columns)
@@ -147,13 +221,17 @@ def _readable(site: Site) -> None:
 def _address(site: Site) -> None:
     """Give columns and articles their addresses, once their names and dates are final."""
     platform = PLATFORMS[site.plan.family]
+    gone = Answer(404, b"<html><body>404 Not Found</body></html>")
+    site.answers |= {
+        form_path(site, n): gone for n, guide in enumerate(site.depth.guides) if guide.form == "dead"
+    }
     for column in site.columns:
         _fit_style(column)
         column.path = platform.column_path(site, column)
         for entry in column.entries:
             entry.path = platform.article_path(site, column, entry)
             if entry.dead:
-                site.answers[entry.path] = Answer(404, b"<html><body>404 Not Found</body></html>")
+                site.answers[entry.path] = gone
 
 
 def _fit_style(column: Column) -> None:

@@ -46,9 +46,9 @@ def closing_line(summary: Summary, judged: Judgement) -> str:
 def demo(sites: int, seed: int = SEED, extra: Sequence[str] = ()) -> int:
     """Run the demo and return its exit code; `extra` goes to `govcrawl inspect`."""
     _ROOT.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{sites}-sites-", dir=_ROOT))
+    folder = Path(tempfile.mkdtemp(prefix=f"{sites}-sites-", dir=_ROOT.resolve()))
     make(folder, sites, seed)
-    print(f"demo: a province of {sites} sites in {folder}", flush=True)
+    print(f"demo: a province of {sites} sites in {folder.relative_to(Path.cwd())}", flush=True)
     proxy = _start_proxy(folder)
     try:
         port = _port(folder / "port", proxy)
@@ -74,9 +74,11 @@ def demo(sites: int, seed: int = SEED, extra: Sequence[str] = ()) -> int:
 
 
 def _afterword(folder: Path) -> str:
+    folder = folder.relative_to(Path.cwd())
     return (
         f"results: {folder}/findings.jsonl, {folder}/scores.jsonl; what was planted: {folder}/truth.csv\n"
-        f"next:    govcrawl findings --quarter {QUARTER} --rule V3\n"
+        f"next:    cd {folder}   (the demo has a database of its own there)\n"
+        f"         govcrawl findings --quarter {QUARTER} --rule V3\n"
         f"         govcrawl scores --quarter {QUARTER}\n"
         "         govcrawl rules V4.3"
     )
@@ -104,11 +106,11 @@ def _inspect(folder: Path, port: int, extra: Sequence[str]) -> int:
         "--quarter", QUARTER, "--at", AT.isoformat(), "--proxy", f"http://127.0.0.1:{port}",
         "--summary", str(folder / "summary.json"), *extra,
     ]  # fmt: skip
-    return subprocess.run(command, check=False).returncode
+    return subprocess.run(command, check=False, cwd=folder).returncode
 
 
 def _save(folder: Path, name: str) -> None:
     """Save what a command prints as JSON lines."""
     command = [sys.executable, "-m", "govcrawl.cli", name, "--quarter", QUARTER, "--format", "jsonl"]
     with (folder / f"{name}.jsonl").open("wb") as handle:
-        subprocess.run(command, check=True, stdout=handle)
+        subprocess.run(command, check=True, stdout=handle, cwd=folder)

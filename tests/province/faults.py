@@ -7,20 +7,19 @@ every planted occurrence has one cause. Traps look like a fault and are none.
 # ruff: noqa: E501  (markup and word lists in long lines)
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import date, timedelta
 
 from tests.province.model import AT, MARKS, Answer, Column, Entry, Link, Site
 from tests.province.text import TOPICS
 
-GROUPS: dict[str, tuple[float, tuple[str, ...]]] = {
+GROUPS: dict[str, tuple[float, tuple[str, ...]]] = {  # share of sites, variants
     "content": (
         0.42,
         (
             "V3#0", "V4.1#0", "V4.3#0", "D1.4b#0", "D1.5b#0", "D1.6b#0", "D1.9a#0",
             "V3#1", "V4.1#1", "V4.3#1", "D1.4b#1", "D1.5b#1", "D1.6b#1", "D1.9a#1",
-            "V3#2", "D1.4b#2", "D1.5b#2", "D1.6b#2", "D1.9a#2", "V3#3", "D1.4b#3", "D1.5b#3", "D1.9a#3", "D1.9a#4",
+            "V3#2", "D1.4b#2", "D1.5b#2", "D1.6b#2", "D1.9a#2", "V3#3", "D1.4b#3", "D1.5b#3", "D1.9a#3", "D1.9a#4", "D1.4b#4",
         ),
     ),
     "frame": (
@@ -40,43 +39,6 @@ GROUPS: dict[str, tuple[float, tuple[str, ...]]] = {
         ),
     ),
 }  # fmt: skip
-TRAPS = (
-    "pinned", "ascending", "future", "event", "undated", "xhr", "proxy", "inline", "external", "maintenance",
-    "picture", "iframe", "old_sub", "nav_comment", "edge_news", "edge_policy", "today", "hot", "four_blank",
-    "four_stale", "shell", "home_link", "column_link", "flap", "slow", "body_unit", "home_inline", "wide_digits",
-)  # fmt: skip
-_TRAPS_A_SITE = 4
-
-
-def assign(kinds: Sequence[str], rng: random.Random) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Return (faults, traps) for each site; every variant of a group is used before one is used twice."""
-    count = len(kinds)
-    bad: list[list[str]] = [[] for _ in range(count)]
-    for share, variants in GROUPS.values():
-        places = rng.sample(
-            range(count), min(count, max(round(share * count), min(count, len(variants) // 3)))
-        )
-        for turn, place in enumerate(places):
-            bad[place].append(variants[turn % len(variants)])
-    traps: list[list[str]] = [[] for _ in range(count)]
-    deck: list[str] = []
-    for place in rng.sample(range(count), count):
-        while len(traps[place]) < _TRAPS_A_SITE:
-            deck = deck or rng.sample(TRAPS, len(TRAPS))
-            trap = deck.pop()
-            if trap not in traps[place]:
-                traps[place].append(trap)
-    return [(tuple(faults), tuple(kept)) for faults, kept in zip(bad, traps, strict=True)]
-
-
-def plant(site: Site) -> None:
-    """Plant the site's faults, then its traps where they leave the faults and each other alone."""
-    touched: set[int] = set()
-    for name in site.plan.faults:
-        rule, _, variant = name.partition("#")
-        _FAULTS[rule](site, int(variant), touched)
-    for trap in site.plan.traps:
-        _TRAPS[trap](site, touched)
 
 
 def shift(column: Column, newest: date) -> None:
@@ -184,6 +146,10 @@ def _stale_news(site: Site, variant: int, touched: set[int]) -> None:
             _future(site, column)
         if variant == 3:
             column.date_style = "wide"
+        if variant == 4 and site.plan.family in ("vsb", "tables"):  # the others show the date in the address
+            column.date_style = "none"
+            for entry in column.entries:
+                entry.dated = False
 
 
 def _stale_policy(site: Site, variant: int, touched: set[int]) -> None:
@@ -210,7 +176,9 @@ def _stale_kind(site: Site, kind: str, variant: int, touched: set[int]) -> None:
 
 def _blank_other(site: Site, variant: int, touched: set[int]) -> None:
     if variant == 4:
-        child = next((c for c in site.columns if c.parent is not None and c.form == "list"), None)
+        child = next(
+            (c for c in site.columns if c.parent is not None and c.form == "list" and c.kind != "stats"), None
+        )
         if child is not None:
             child.state, child.blank_form = "blank", "empty"
             child.entries.clear()
@@ -333,7 +301,9 @@ def _dead_elsewhere(site: Site, variant: int, touched: set[int]) -> None:
     start = rng.randrange(24)
     site.frame.shell = False
     if variant == 3:
-        column = max(_lists(site)[1:], key=lambda c: len(c.entries))
+        linked = ("policy", "interp")  # their articles stand for each other elsewhere
+        candidates = [c for c in _lists(site)[1:] if c.kind not in linked]
+        column = max(candidates, key=lambda c: len(c.entries))
         min(column.entries, key=lambda e: e.published).dead = True
         touched.add(column.uid)
         return
@@ -357,7 +327,7 @@ def _column_tags(site: Site, variant: int, touched: set[int]) -> None:
     site.frame.column_tags = ("all", "one", "empty", "comment", "site")[variant]
 
 
-_FAULTS: dict[str, Callable[[Site, int, set[int]], None]] = {
+FAULTS: dict[str, Callable[[Site, int, set[int]], None]] = {
     "V3": _stale_home, "V4.1": _stale_columns, "V4.3": _blank_columns, "D1.4b": _stale_news, "D1.5b": _stale_policy,
     "D1.6b": _stale_interp, "D1.9a": _blank_other, "D4.1a": _wrong_domain, "D4.1c": _nameless, "D4.2": _missing_marks,
     "D4.4a": _home_entry, "D4.4b": _page_entry, "D4.3a": _dead_home, "D4.3b": _dead_elsewhere,
@@ -568,7 +538,7 @@ def _wide_digits(site: Site, touched: set[int]) -> None:
         column.date_style = "wide"
 
 
-_TRAPS: dict[str, Callable[[Site, set[int]], None]] = {
+TRAP_ACTIONS: dict[str, Callable[[Site, set[int]], None]] = {
     "pinned": _pinned, "ascending": _ascending, "future": _future_row, "event": _event_title, "undated": _undated,
     "xhr": _xhr, "proxy": _proxy, "inline": _inline, "external": _external, "maintenance": _maintenance,
     "picture": _picture, "iframe": _iframe, "old_sub": _old_sub, "nav_comment": _nav_comment, "edge_news": _edge_news,

@@ -130,4 +130,6 @@ def _group(row: Truth) -> str:
 def _meets(row: Truth, url: str, observed: str) -> bool:
     if row.match == "site":
         return row.observed in observed
+    if row.url.endswith("*"):
+        return url.startswith(row.url[:-1])
     return row.url in (url, urldefrag(observed.strip())[0])

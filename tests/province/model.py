@@ -12,6 +12,13 @@ AT = date(2023, 9, 20)
 QUARTER = "2023Q3"
 FORTNIGHT = AT - timedelta(days=14)
 HALF_YEAR = date(2023, 3, 20)
+QUARTER_YEAR = date(2023, 6, 20)
+TWO_MONTHS = date(2023, 7, 20)
+MONTH = date(2023, 8, 20)
+YEAR = date(2022, 9, 20)
+ELEMENTS = (
+    "事项名称", "设定依据", "申请条件", "办理材料", "办理地点", "办理机构", "收费标准", "办理时间", "联系电话", "办理流程",
+)  # fmt: skip
 MARKS = ("党政机关网站标识", "网站标识码", "ICP备案编号", "公安机关备案标识", "主办单位", "联系方式")
 SITE_TAGS = ("SiteName", "SiteDomain", "SiteIDCode")
 COLUMN_TAGS = ("ColumnName", "ColumnType", "ColumnKeywords", "ColumnDescription")
@@ -38,6 +45,12 @@ class Plan:
     traps: tuple[str, ...] = ()
     domain_wrong: bool = False
     seed: int = 0
+    has_lower: bool = False  # the roster names sites below this portal
+
+    @property
+    def area_name(self) -> str:
+        """The full name of a portal's area, as the roster's parent column gives it."""
+        return self.name.removesuffix("人民政府")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +92,7 @@ class Entry:
     path: str = ""
     links: list[Link] = field(default_factory=list)
     dead: bool = False  # the row leads nowhere
+    related: list[Entry] = field(default_factory=list)  # policy file and interpretation of each other
 
 
 @dataclass(slots=True)
@@ -108,6 +122,51 @@ class Column:
         if self.state == "blank":
             return None
         return max((e.published for e in self.entries if e.published <= AT and e.dated), default=None)
+
+
+@dataclass(slots=True)
+class Letter:
+    """A published message; `replied` is empty while nobody has answered."""
+
+    question: str
+    asked: date
+    replied: date | None
+
+
+@dataclass(slots=True)
+class Guide:
+    """A service guide: which of the ten elements it lacks, and what its materials, form and basis look like."""
+
+    item: str
+    missing: tuple[str, ...] = ()
+    vague: bool = False
+    form: str = "link"  # link, none, dead
+    basis: str = "text"  # text, own (links into this site's policies), outside, gone
+
+
+@dataclass(slots=True)
+class Leader:
+    """A leader's page: what it lacks."""
+
+    name: str
+    post: str
+    missing: str = ""  # empty, cv, duty, name
+
+
+@dataclass(slots=True)
+class Depth:
+    """What stands behind the boards: messages, guides, leaders, search, policy links, surveys."""
+
+    letters: list[Letter] = field(default_factory=list)
+    letter_lacks: str = ""  # empty, asked, replied, unit, reply
+    guides: list[Guide] = field(default_factory=list)
+    leaders: list[Leader] = field(default_factory=list)
+    layout: int = 0  # how guides, messages and leaders are laid out and labelled
+    search: str = "exact"  # faults: none, missing, broken, stuck
+    search_fuzzy: bool = False
+    search_lower: bool = False  # finds articles of lower-level sites
+    relation: str = "both"  # both; faults: no_policy (interpretation without file), no_back (file without it)
+    survey: str = "form"  # form, email; results, late, partial: closed activities and their results
 
 
 @dataclass(slots=True)
@@ -144,6 +203,7 @@ class Site:
     police: str
     frame: Frame
     columns: list[Column]
+    depth: Depth = field(default_factory=Depth)
     home_links: list[Link] = field(default_factory=list)
     home_style: str = "iso"
     answers: dict[str, Answer] = field(default_factory=dict)  # by path?query

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tests.province import faults
+from tests.province import planting
 from tests.province.model import Plan
 from tests.province.text import PROVINCE, areas
 
@@ -44,7 +44,9 @@ def make_plans(count: int = SITES, seed: int = 7) -> list[Plan]:
     chosen = _spread(portals, wanted) + _spread(others, count - wanted)
     families = [_FAMILIES[step % len(_FAMILIES)] for step in range(count)]
     rng.shuffle(families)
-    planted = faults.assign([plan.kind for plan in chosen], rng)
+    parents = {plan.parent for plan in chosen}
+    lower = [plan.kind == "portal" and plan.area_name in parents for plan in chosen]
+    planted = planting.assign([plan.kind for plan in chosen], lower, rng)
     plans = []
     for plan, family, (bad, traps) in zip(chosen, families, planted, strict=True):
         named = family if family in _NAMED and rng.random() < 0.65 else ""
@@ -53,7 +55,7 @@ def make_plans(count: int = SITES, seed: int = 7) -> list[Plan]:
         services = plan.kind == "portal" or rng.random() > 0.1
         changes = {
             "url": url, "platform": named, "family": family, "faults": bad, "traps": traps, "seed": seed,
-            "domain_wrong": bool(wrong), "has_services": services,
+            "domain_wrong": bool(wrong), "has_services": services, "has_lower": plan.area_name in parents,
             "organizer": plan.organizer if rng.random() < 0.5 else "",
         }  # fmt: skip
         plans.append(replace(plan, **changes))

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from html import escape
 from urllib.parse import unquote_to_bytes
 
-from tests.province import frame, text
+from tests.province import depth, frame, text
 from tests.province.model import AT, COLUMN_TAGS, CONTENT_TAGS, Answer, Column, Entry, Link, Site
 from tests.province.platforms import PLATFORMS, Platform
 from tests.province.platforms.base import Block, Parts, Row, show
@@ -29,9 +29,6 @@ _NO_CONTENT = {
     "zero": "<p>共0条记录 第1/1页</p>",
     "delivery": "",
 }
-GUIDE_ELEMENTS = (
-    "事项名称", "设定依据", "申请条件", "办理材料", "办理地点", "办理机构", "收费标准", "办理时间", "联系电话", "办理流程",
-)  # fmt: skip
 
 
 def display(column: Column) -> list[Entry]:
@@ -57,8 +54,9 @@ def home_entries(column: Column) -> list[Entry]:
 class Renderer:
     """The pages of one site, rendered on demand."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, lower: Callable[[], list[tuple[str, str]]] = list) -> None:
         self.site = site
+        self._lower = lower  # (title, address) of articles on lower-level sites
         self.platform: Platform = PLATFORMS[site.plan.family]
         self.pages: dict[str, Callable[[], Answer]] = {}
         self.entries: dict[str, tuple[Column, Entry]] = {}
@@ -118,7 +116,9 @@ class Renderer:
 
     def _details(self, column: Column) -> dict[str, Callable[[], Answer]]:
         """Return the pages behind a leaders, services or messages column."""
-        count = {"leaders": 3, "services": 5, "messages": 5}.get(column.form, 0)
+        deep = self.site.depth
+        counts = {"leaders": len(deep.leaders), "services": len(deep.guides), "messages": len(deep.letters)}
+        count = counts.get(column.form, 0)
         render = {"leaders": self.leader, "services": self.guide, "messages": self.message}.get(column.form)
         if render is None:
             return {}
@@ -145,7 +145,7 @@ class Renderer:
     def _rest(self, path: str) -> Answer:
         """Answer static files and search; everything else is missing."""
         bare, _, query = path.partition("?")
-        if bare == "/search.html":
+        if bare == self.search_path:
             return self.search(query)
         if bare.startswith("/script/footer_"):
             return Answer(body=frame.footer_script(self.site, "home" in bare).encode(), content_type=_JS)
@@ -240,11 +240,18 @@ class Renderer:
         site = self.site
         rng = site.rng(f"article{entry.uid}")
         paragraphs = text.paragraphs(rng, site.plan.area, rng.randint(3, 6))
+        after = self._related(column, entry)
+        if column.kind == "survey":
+            paragraphs, after = depth.survey(site, entry, column.entries.index(entry))
         if "body_unit" in site.notes:
             paragraphs.append(f"主办单位：{site.plan.area}活动组委会 联系电话：{site.phone[:5]}8000000")
         day = f"{entry.published} {8 + entry.uid % 9:02d}:{entry.uid % 60:02d}"
-        line = f"发布日期：{day} 信息来源：{site.plan.name} 浏览次数：{entry.uid % 900} 字体：[大 中 小]"
-        tail = "".join(f"<p>附件：{link}</p>" for link in map(_plain, entry.links))
+        if not entry.dated:
+            day = ""
+        line = (
+            f"发布日期：{day} " if day else ""
+        ) + f"信息来源：{site.plan.name} 浏览次数：{entry.uid % 900} 字体：[大 中 小]"
+        tail = after + "".join(f"<p>附件：{link}</p>" for link in map(_plain, entry.links))
         if entry.uid % 5 == 0:
             tail += f'<p>附件：<a href="/files/{entry.uid}.pdf">{entry.title[:12]}.pdf</a></p>'
         main = self.platform.article(entry.title, line, paragraphs, tail)
@@ -258,106 +265,122 @@ class Renderer:
         values = frame.tag_values(site, kind, (title, day, site.plan.name))
         return frame.tags(site, values, site.frame.article_tags, CONTENT_TAGS)
 
+    def _related(self, column: Column, entry: Entry) -> str:
+        """Link an interpretation to its policy file and back, as far as the site does so."""
+        relation = self.site.depth.relation
+        if (column.kind, relation) in (("interp", "no_policy"), ("policy", "no_back")):
+            return ""
+        label = "相关文件" if column.kind == "interp" else "相关解读"
+        known = [other for other in entry.related if other.path in self.pages]
+        return "".join(
+            f'<p>{label}：<a href="{escape(self._href(entry.path, other.path))}">{other.title}</a></p>'
+            for other in known
+        )
+
     def _leaders(self, column: Column, path: str) -> str:
-        rng = self.site.rng("leaders")
         lines = []
-        for number in range(3):
-            name = text.person(rng)
-            href = self._href(path, self.detail_path(column, number))
-            lines.append(f'<li><a href="{escape(href)}">{name}</a><span>{_POSTS[min(number, 2)]}</span></li>')
+        for number, leader in enumerate(self.site.depth.leaders):
+            href = escape(self._href(path, self.detail_path(column, number)))
+            lines.append(f'<li><a href="{href}">{leader.name}</a><span>{leader.post}</span></li>')
         return f'<div class="leaders"><ul>{"".join(lines)}</ul></div>'
 
     def leader(self, column: Column, number: int) -> Answer:
-        """Render a leader's page: name, title, CV, duties."""
-        site = self.site
-        names = [text.person(rng) for rng in (site.rng("leaders"),) for _ in range(3)]
-        rng = site.rng(f"leader{number}")
-        cv = f"{'男' if number % 2 else '女'}，汉族，19{rng.randint(65, 84)}年{rng.randint(1, 12)}月出生，大学学历，19{rng.randint(88, 99)}年参加工作。"
-        duty = f"负责{rng.choice(text.TOPICS)}、{rng.choice(text.TOPICS)}等方面工作。"
-        main = (
-            f'<div class="leader"><h3>{names[number]}</h3><p>职务：{_POSTS[min(number, 2)]}</p>'
-            f"<p>个人简历：{cv}</p><p>工作分工：{duty}</p></div>"
-        )
-        day = f"{AT - timedelta(days=40 + number)} 09:00"
-        path = self.detail_path(column, number)
-        meta = self._content_tags(column, names[number], day)
-        return self._page(
-            path, f"{names[number]}-{frame.site_title(site)}", meta, main, column=column, leaf=True
-        )
+        """Render a leader's page."""
+        leader = self.site.depth.leaders[number]
+        return self._detail(column, number, leader.name, 40, depth.leader(self.site, leader, number))
 
     def _services(self, column: Column, path: str) -> str:
-        items = self.site.rng("services").sample(text.SERVICE_ITEMS, 5)
         lines = "".join(
-            f'<li><a href="{escape(self._href(path, self.detail_path(column, n)))}">{item}</a></li>'
-            for n, item in enumerate(items)
+            f'<li><a href="{escape(self._href(path, self.detail_path(column, n)))}">{guide.item}</a></li>'
+            for n, guide in enumerate(self.site.depth.guides)
         )
         return f'<div class="services"><h3>按主题分类</h3><ul>{lines}</ul></div>'
 
     def guide(self, column: Column, number: int) -> Answer:
-        """Render a service guide with its ten elements."""
-        site = self.site
-        item = site.rng("services").sample(text.SERVICE_ITEMS, 5)[number]
-        values = _guide_values(site, item)
-        rows = "".join(f"<tr><th>{name}</th><td>{values[name]}</td></tr>" for name in GUIDE_ELEMENTS)
-        main = f'<h2>{item}办事指南</h2><table class="guide" border="1">{rows}</table>'
-        day = f"{AT - timedelta(days=40 + number)} 09:00"
-        meta = self._content_tags(column, f"{item}办事指南", day)
+        """Render a service guide."""
         path = self.detail_path(column, number)
-        return self._page(path, f"{item}-{frame.site_title(site)}", meta, main, column=column, leaf=True)
+        main = depth.guide(self.site, number, lambda target: self._href(path, target))
+        return self._detail(column, number, f"{self.site.depth.guides[number].item}办事指南", 40, main)
 
     def _messages(self, column: Column, path: str) -> str:
-        lines = []
-        for number, (question, asked, replied) in enumerate(self._letters()):
-            href = escape(self._href(path, self.detail_path(column, number)))
-            lines.append(
-                f'<tr><td><a href="{href}">{question}</a></td><td>{asked}</td><td>{replied}</td><td>已答复</td></tr>'
-            )
-        head = "<tr><th>标题</th><th>提问时间</th><th>答复时间</th><th>状态</th></tr>"
-        stat = f"<p>本年度共收到留言{self.site.uids % 90 + 20}件，已答复{self.site.uids % 90 + 20}件。</p>"
-        return f'<table class="letters">{head}{"".join(lines)}</table>{stat}'
-
-    def _letters(self) -> list[tuple[str, date, date]]:
-        rng = self.site.rng("letters")
-        letters = []
-        day = AT - timedelta(days=rng.randint(4, 20))
-        for question in rng.sample(text.QUESTIONS, 5):
-            letters.append((question, day, day + timedelta(days=rng.randint(1, 3))))
-            day -= timedelta(days=rng.randint(3, 12))
-        return letters
+        count = len(self.site.depth.letters)
+        hrefs = [self._href(path, self.detail_path(column, number)) for number in range(count)]
+        return depth.letters(self.site, hrefs)
 
     def message(self, column: Column, number: int) -> Answer:
         """Render a published message with its reply."""
-        site = self.site
-        question, asked, replied = self._letters()[number]
-        main = (
-            f'<div class="letter"><h3>{question}</h3><p>提问时间：{asked} 10:21</p><p>留言内容：您好，想咨询{question}，谢谢。</p>'
-            f"<p>答复单位：{site.plan.name}办公室</p><p>答复时间：{replied} 15:40</p>"
-            f"<p>答复内容：您好，您反映的问题已收悉。经核实，请携带身份证件到服务窗口办理，感谢关注。</p></div>"
+        letter = self.site.depth.letters[number]
+        age = (AT - (letter.replied or letter.asked)).days
+        return self._detail(column, number, letter.question, age, depth.letter(self.site, letter))
+
+    def _others(self) -> list[tuple[str, str]]:
+        """Return the addresses and titles of guides, messages, leaders and topic pages."""
+        deep = self.site.depth
+        titles = {
+            "leaders": [leader.name for leader in deep.leaders],
+            "services": [f"{guide.item}办事指南" for guide in deep.guides],
+            "messages": [letter.question for letter in deep.letters],
+        }
+        found = [
+            (self.detail_path(column, number), title)
+            for column in self.site.columns
+            for number, title in enumerate(titles.get(column.form, ()))
+        ]
+        topics = [
+            (path, _topic(path)) for path, answer in self.site.answers.items() if answer.page == "topic"
+        ]
+        return found + topics
+
+    def _detail(self, column: Column, number: int, name: str, age: int, main: str) -> Answer:
+        meta = self._content_tags(column, name, f"{AT - timedelta(days=age)} 09:00")
+        title = f"{name}-{frame.site_title(self.site)}"
+        return self._page(self.detail_path(column, number), title, meta, main, column=column, leaf=True)
+
+    @property
+    def search_path(self) -> str:
+        """The address the search form leads to."""
+        return _SEARCHES[self.site.plan.family][0]
+
+    def _form(self) -> str:
+        mode = self.site.depth.search
+        if mode == "none":
+            return ""
+        path, name, label = _SEARCHES[self.site.plan.family]
+        action = "/so/index.html" if mode == "missing" else path
+        return (
+            f'<form name="searchform" action="{action}" method="get"><input type="text" name="{name}" placeholder="请输入关键字">'
+            f'<input type="submit" value="{label}"></form>'
         )
-        meta = self._content_tags(column, question, f"{replied} 15:40")
-        path = self.detail_path(column, number)
-        return self._page(path, f"{question}-{frame.site_title(site)}", meta, main, column=column, leaf=True)
 
     def search(self, query: str) -> Answer:
         """Render the results of the site's own search."""
         site = self.site
-        raw = dict(part.partition("=")[::2] for part in query.split("&")).get("q", "")
-        wanted = unquote_to_bytes(raw.replace("+", " "))
-        try:
-            words = wanted.decode("utf-8")
-        except UnicodeDecodeError:
-            words = wanted.decode("gb18030", "replace")
-        found = [
-            self._row(entry, "/search.html", "iso")
-            for column, entry in self.entries.values()
-            if words and words.strip() in entry.title and column.state == "normal"
-        ][:10]
-        block = Block(f"搜索结果：共{len(found)}条", "/search.html", found)
+        mode = site.depth.search
+        if mode in ("none", "missing"):
+            return Answer(404, b"<html><body>404 Not Found</body></html>")
+        if mode == "broken":
+            return Answer(500, b"<html><body>HTTP Status 500 - Internal Server Error</body></html>")
+        found = self._find(_words(query, _SEARCHES[site.plan.family][1]))[:10]
+        block = Block(f"搜索结果：共{len(found)}条", self.search_path, found)
         values = frame.tag_values(site, ("站内搜索", "其他"), None)
-        meta = frame.tags(site, values, "", ())
+        title = f"站内搜索-{frame.site_title(site)}"
         return self._page(
-            "/search.html", f"站内搜索-{frame.site_title(site)}", meta, self.platform.block(block)
+            self.search_path, title, frame.tags(site, values, "", ()), self.platform.block(block)
         )
+
+    def _find(self, words: str) -> list[Row]:
+        own = [(e.title, self._row(e, self.search_path, "iso")) for _, e in self.entries.values()]
+        own += [
+            (title, Row(title, self._href(self.search_path, path), "", AT)) for path, title in self._others()
+        ]
+        if self.site.depth.search == "stuck":
+            return [row for _, row in own[:3]]
+        if self.site.depth.search_lower:
+            own += [(title, Row(title, url, "", AT)) for title, url in self._lower()]
+        if self.site.depth.search_fuzzy:
+            ranked = sorted(((_overlap(words, title), n) for n, (title, _) in enumerate(own)), reverse=True)
+            return [own[n][1] for score, n in ranked if score >= 0.5]
+        return [row for title, row in own if words == title or (words and len(words) <= 4 and words in title)]
 
     def special(self, path: str, answer: Answer) -> Answer:
         """Render a topic page, or a page that says with status 200 that there is none."""
@@ -368,7 +391,7 @@ class Renderer:
             shown = self._page(path, f"提示信息-{frame.site_title(site)}", meta, main)
             return replace(answer, body=shown.body, content_type=shown.content_type)
         day = f"{AT - timedelta(days=60)} 09:00"
-        name = f"{text.TOPICS[sum(path.encode()) % 30]}专题"
+        name = _topic(path)
         values = frame.tag_values(site, ("专题专栏", "其他"), (name, day, site.plan.name))
         paragraphs = text.paragraphs(site.rng(path), site.plan.area, 3)
         main = self.platform.article(name, f"发布日期：{day}", paragraphs, "")
@@ -451,7 +474,7 @@ class Renderer:
                 side += self._hot(path)
         parts = Parts(
             title=title, meta=meta, name=frame.header_name(site), today=frame.today_line(site), nav=nav, main=main,
-            foot=frame.footer(site, home), search=_SEARCH, side=side, charset=self._charset(),
+            foot=frame.footer(site, home), search=self._form(), side=side, charset=self._charset(),
             crumbs=platform.crumbs(self._crumbs(path, column)) if column else "",
         )  # fmt: skip
         return self._encode(platform.shell(parts))
@@ -478,32 +501,39 @@ def _plain(link: Link) -> str:
     return f'<a href="{escape(link.url)}">{link.text}</a>'
 
 
-def _guide_values(site: Site, item: str) -> dict[str, str]:
-    return {
-        "事项名称": item,
-        "设定依据": f"《云江省{item}管理条例》第十二条：申请人应当向主管部门提出申请。",
-        "申请条件": "具有完全民事行为能力，并有固定经营场所。",
-        "办理材料": "1.申请表（原件1份，纸质）；2.身份证明（复印件1份，纸质或电子）。",
-        "办理地点": f"{site.plan.area}政务服务中心二楼{site.uids % 30 + 1}号窗口",
-        "办理机构": site.plan.name,
-        "收费标准": "不收费",
-        "办理时间": "周一至周五 9:00-12:00，13:30-17:00",
-        "联系电话": site.phone,
-        "办理流程": "申请→受理→审查→决定→送达",
-    }
+def _topic(path: str) -> str:
+    return f"{text.TOPICS[sum(path.encode()) % 30]}专题"
 
 
-_POSTS = ("党组书记、主要负责人", "党组副书记、副职", "党组成员、副职")
+def _words(query: str, name: str) -> str:
+    """Read the words out of a query string, whichever encoding the form used."""
+    given = dict(part.partition("=")[::2] for part in query.split("&"))
+    raw = unquote_to_bytes(given.get(name, "").replace("+", " "))
+    try:
+        return raw.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        return raw.decode("gb18030", "replace").strip()
+
+
+def _overlap(words: str, title: str) -> float:
+    """Return the share of the words' pairs of neighbouring characters that a title holds."""
+    pairs = {words[step : step + 2] for step in range(len(words) - 1)}
+    return sum(pair in title for pair in pairs) / len(pairs) if pairs else 0.0
+
+
 _TYPES = {
     "overview": "概况信息", "organs": "机构职能", "leaders": "负责人信息", "news": "工作动态", "notice": "公告公示",
     "policy": "政策文件", "interp": "解读回应", "personnel": "人事信息", "finance": "财政信息", "plans": "规划计划",
-    "data": "统计信息", "survey": "征集调查", "messages": "咨询投诉", "services": "办事指南",
+    "data": "统计信息", "stats": "办件统计", "survey": "征集调查", "messages": "咨询投诉", "services": "办事指南",
 }  # fmt: skip
 _JS = "application/javascript; charset=utf-8"
-_SEARCH = (
-    '<form name="searchform" action="/search.html" method="get"><input type="text" name="q" placeholder="请输入关键字">'
-    '<input type="submit" value="搜索"></form>'
-)
+_SEARCHES = {
+    "hanweb": ("/jsearchfront/search.do", "q", "搜索"),
+    "trs": ("/search/", "searchword", "检索"),
+    "vsb": ("/search.jsp", "keyword", "站内搜索"),
+    "tables": ("/search.asp", "key", "搜索"),
+    "soup": ("/s", "wd", "搜一下"),
+}
 _JPAGE = """(function () {
   var scripts = document.getElementsByTagName("script");
   for (var i = 0; i < scripts.length; i++) {

@@ -86,9 +86,16 @@ _TITLES = {
     "plans": ("{area}{topic}“十四五”规划", "{year}年{topic}工作要点", "{area}{topic}三年行动计划"),
     "finance": ("{year}年度部门预算公开", "{year}年{topic}专项资金分配结果", "{year}年度{topic}绩效评价报告"),
     "data": ("{year}年{month}月{topic}统计数据", "{area}{year}年上半年{topic}运行情况", "{topic}主要指标（{month}月）"),
+    "stats": ("{year}年{month}月办件统计", "{year}年{month}月政务服务办件情况"),
     "survey": ("关于《{area}{topic}管理办法（草案）》的意见征集", "{topic}满意度问卷调查", "“{topic}”金点子征集"),
     "other": ("{topic}工作问答", "{area}{topic}典型案例", "{topic}小知识", "{area}{topic}简报"),
 }  # fmt: skip
+
+
+def policy_name(rng: Random, area: str) -> str:
+    """Draw the name of a policy, without its number or the words of its notice."""
+    kinds = ("实施方案", "管理办法", "若干措施", "三年行动方案")
+    return f"{area}{rng.choice(TOPICS)}{rng.choice(kinds)}"
 
 
 def title(rng: Random, kind: str, area: str, day: date) -> str:
@@ -114,6 +121,7 @@ COLUMN_NAMES = {
     "survey": ("调查征集", "意见征集", "民意征集", "网上调查"),
     "messages": ("咨询投诉", "领导信箱", "网上咨询", "局长信箱", "互动留言"),
     "services": ("办事服务", "办事指南", "便民服务", "政务服务"),
+    "stats": ("办件统计", "办事统计", "办件公开"),
     "other": ("专题专栏", "知识园地", "典型案例", "科普宣传", "学习园地", "机关党建", "工作简报", "双公示"),
 }  # fmt: skip
 SUB_NAMES = {

@@ -7,6 +7,7 @@ import csv
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from tests.province.deep_truth import deep_truth, make_row
 from tests.province.model import FORTNIGHT, HALF_YEAR, Column, Site, Truth
 from tests.province.render import Renderer, home_columns, home_entries
 
@@ -17,7 +18,7 @@ _WINDOW = {"news": FORTNIGHT, "notice": HALF_YEAR, "policy": HALF_YEAR, "interp"
 
 def truth(site: Site) -> list[Truth]:
     """Return every planted occurrence of a site."""
-    found = [*_updates(site), *_frame(site), *_links(site)]
+    found = [*_updates(site), *_frame(site), *_links(site), *deep_truth(site)]
     return sorted(found, key=lambda t: (t.rule, t.url, t.observed))
 
 
@@ -33,12 +34,6 @@ def read_truth(path: Path) -> list[Truth]:
     """Read a truth file."""
     with path.open(encoding="utf-8", newline="") as handle:
         return [Truth(**row) for row in csv.DictReader(handle)]
-
-
-def _make(
-    site: Site, rule: str, url: str, match: str = "page", *, observed: str = "", note: str = ""
-) -> Truth:
-    return Truth(site.plan.site_id, rule, url, match, observed, note)
 
 
 def _address(site: Site, column: Column) -> str:
@@ -62,19 +57,21 @@ def _updates(site: Site) -> Iterator[Truth]:
     ]  # fmt: skip
     if len(stale) >= 5:
         for column in stale:
-            yield _make(site, "V4.1", _address(site, column), note=f"{column.name}: newest {column.newest}")
+            yield make_row(
+                site, "V4.1", _address(site, column), note=f"{column.name}: newest {column.newest}"
+            )
     blank = [c for c in site.columns if c.state == "blank"]
     if len(blank) >= 5:
         for column in blank:
-            yield _make(site, "V4.3", _address(site, column), note=column.name)
+            yield make_row(site, "V4.3", _address(site, column), note=column.name)
     for column in site.columns:
         own = _OWN_RULE.get(column.kind, "") if column.parent is None else ""
         if own and (_stale(column) or column.state == "blank"):
-            yield _make(
+            yield make_row(
                 site, own, _address(site, column), "site", note=f"{column.name}: newest {column.newest}"
             )
         if column.state == "blank" and not own:
-            yield _make(site, "D1.9a", _address(site, column), note=column.name)
+            yield make_row(site, "D1.9a", _address(site, column), note=column.name)
 
 
 def _home_update(site: Site) -> Iterator[Truth]:
@@ -85,7 +82,7 @@ def _home_update(site: Site) -> Iterator[Truth]:
         dates = [day for day in shown if any(day == c.newest for c in home_columns(site))]
     newest = max((day for day in dates if day is not None), default=None)
     if newest is None or newest < FORTNIGHT:
-        yield _make(site, "V3", site.home, "site", note=f"newest {newest}")
+        yield make_row(site, "V3", site.home, "site", note=f"newest {newest}")
 
 
 def _frame(site: Site) -> Iterator[Truth]:
@@ -93,14 +90,14 @@ def _frame(site: Site) -> Iterator[Truth]:
     pages = page_kinds(site)
     look = site.frame
     if site.plan.domain_wrong:
-        yield _make(site, "D4.1a", site.home, "site", note=site.host)
+        yield make_row(site, "D4.1a", site.home, "site", note=site.host)
     if look.header in ("slogan", "comment"):
-        yield _make(site, "D4.1c", site.home)
+        yield make_row(site, "D4.1c", site.home)
         yield from _group(site, "D4.1c", _others(pages))
     for mark, how in look.mark_faults.items():
-        yield _make(site, "D4.2", site.home, "site", observed=mark, note=how)
+        yield make_row(site, "D4.2", site.home, "site", observed=mark, note=how)
     if look.entry_missing in ("home", "all"):
-        yield _make(site, "D4.4a", site.home, "site")
+        yield make_row(site, "D4.4a", site.home, "site")
     if look.entry_missing in ("others", "all"):
         yield from _group(site, "D4.4b", _others(pages))
     if look.article_tags:
@@ -122,7 +119,7 @@ def _graded(pages: dict[str, str], sure: str, unsure: tuple[str, ...]) -> dict[s
 
 def _group(site: Site, rule: str, paths: dict[str, str]) -> Iterator[Truth]:
     for path, match in paths.items():
-        yield _make(site, rule, site.base + path, match)
+        yield make_row(site, rule, site.base + path, match)
 
 
 def page_kinds(site: Site) -> dict[str, str]:
@@ -147,7 +144,7 @@ def page_kinds(site: Site) -> dict[str, str]:
         else:
             kinds[path] = "detail"
     kinds.update({path: "other" for path, answer in site.answers.items() if answer.page})
-    kinds["/search.html"] = "other"
+    kinds[renderer.search_path + "*"] = "other"
     for column in site.columns:
         if column.path in kinds:
             for number in range(2, 4):
@@ -178,7 +175,7 @@ def _dead(site: Site, rule: str, url: str, dead: str, seen: set[str]) -> Iterato
     if not dead or url in seen:
         return
     seen.add(url)
-    yield _make(site, rule, url, "may" if dead == "may" else "page")
+    yield make_row(site, rule, url, "may" if dead == "may" else "page")
 
 
 def all_truth(sites: Sequence[Site]) -> list[Truth]:

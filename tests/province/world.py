@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.province.build import build
-from tests.province.model import Answer, Site
+from tests.province.model import Answer, Plan, Site
 from tests.province.plan import SITES, make_plans, write_roster
 from tests.province.render import Renderer
 from tests.province.truth import all_truth, write_truth
@@ -42,8 +42,18 @@ class World:
     def renderer(self, host: str) -> Renderer:
         """Return the pages of the site on this host."""
         if host not in self._renderers:
-            self._renderers[host] = Renderer(build(self._plans[host]))
+            plan = self._plans[host]
+            self._renderers[host] = Renderer(build(plan), lambda: self._lower(plan))
         return self._renderers[host]
+
+    def _lower(self, plan: Plan) -> list[tuple[str, str]]:
+        """Return titles and addresses of articles on the sites below a portal."""
+        found = []
+        for host, other in self._plans.items():
+            if other.parent and other.parent == plan.area_name:
+                entries = self.renderer(host).entries.values()
+                found += [(entry.title, f"http://{host}{entry.path}") for _, entry in entries]
+        return found
 
     def sites(self) -> list[Site]:
         """Return every site, in roster order."""

@@ -14,7 +14,7 @@ _WIDE = str.maketrans("0123456789-", "０１２３４５６７８９－")
 _KEYS = {
     "overview": "zjyj", "news": "xwdt", "notice": "tzgg", "policy": "zcwj", "interp": "zcjd", "organs": "jgzn",
     "leaders": "ldxx", "personnel": "rsxx", "plans": "ghjh", "finance": "czxx", "data": "sjfb", "survey": "dczj",
-    "messages": "zxts", "services": "bsfw", "other": "ztzl",
+    "messages": "zxts", "services": "bsfw", "stats": "bjtj", "other": "ztzl",
 }  # fmt: skip
 
 
