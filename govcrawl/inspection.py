@@ -18,7 +18,7 @@ from govcrawl.extract.columns import ColumnLink, ColumnType, is_article_url, rea
 from govcrawl.extract.links import read_links
 from govcrawl.extract.lists import Chrome, Listing, ListState, read_chrome, read_listing, read_rows
 from govcrawl.extract.safety import Hit, Watch, harmful_links
-from govcrawl.extract.tags import read_tags
+from govcrawl.extract.tags import Group, read_tags
 from govcrawl.extract.text import view
 from govcrawl.items import LinkCheck, LinkState, Page, Role, Row, Site
 
@@ -93,6 +93,9 @@ class Inspection:
     home_why: str = ""
     chrome: Chrome = field(default_factory=Chrome)
     columns: dict[str, Column] = field(default_factory=dict)
+    away: dict[ColumnType, str] = field(
+        default_factory=dict
+    )  # kinds whose columns the home page has elsewhere
     pages: dict[str, Seen] = field(default_factory=dict)
     links: dict[str, LinkUse] = field(default_factory=dict)
     checks: dict[str, LinkCheck] = field(default_factory=dict)
@@ -122,7 +125,7 @@ class Inspection:
         if page.error:
             return Seen(page.url, page.role, page.column, page.error)
         tags = read_tags(page)
-        group = "column" if page.role is Role.COLUMN else "content"
+        group: Group = "column" if page.role is Role.COLUMN else "content"
         untagged = (*tags.missing("site"), *(() if page.role is Role.HOME else tags.missing(group)))
         moved = page.final_url != page.url
         seen = Seen(
@@ -143,7 +146,11 @@ class Inspection:
     def _add_home(self, page: Page) -> None:
         if page.error:
             return
-        columns = [column for column in read_columns(page) if column.local]
+        named = read_columns(page)
+        self.away = {
+            column.kind: f"{column.name} {column.url}" for column in reversed(named) if not column.local
+        }
+        columns = [column for column in named if column.local]
         self.chrome = read_chrome(page, [column.url for column in columns])
         known = {column.url for column in columns}
         self.home_rows = tuple(row for row in read_rows(page) if row.url not in known)

@@ -14,7 +14,7 @@ from govcrawl.items import Evidence, GovcrawlError, LinkCheck, LinkState, Page, 
 
 Check = Callable[..., Iterator[Evidence]]
 EXAMPLE_SITE = Site("example", "示例市人民政府", "portal", "city", "339900", "", "http://www.example.gov.cn/")
-_ARGUMENTS = {"page", "site", "window", "second_window", "limit", "threshold", "lacking", "sample", "working_days"}
+_ARGUMENTS = {"page", "site", "window", "second_window", "limit", "threshold", "lacking", "sample", "working_days", "due"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def rule(
 
     The first parameter of the check names its scope: `page` (run on every page read) or `site` (an Inspection, run
     once). Further parameters are taken from the edition by name: window, second_window, limit, threshold, lacking,
-    sample, working_days. `merge` says what
+    sample, working_days; `due` is the edition's table of how often columns are due. `merge` says what
     counts once over all pages: "" every occurrence, "observed" every distinct observation, "site" the whole site.
     Raises GovcrawlError at import for a declaration that contradicts itself.
     """

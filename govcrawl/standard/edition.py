@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from importlib import resources
@@ -61,6 +61,7 @@ class RuleSpec:
     sample: int | None = None
     sample_of: str = ""
     all_pages: bool = False
+    due: Mapping[str, Window] = field(default_factory=dict, repr=False, compare=False)  # by kind of column
 
     @property
     def title(self) -> str:
@@ -164,7 +165,7 @@ def _edition(data: Table) -> Edition:
         document=read.text("document"),
         parts=parts,
         indicators=indicators,
-        rules=rules,
+        rules={code: replace(rule, due=columns) for code, rule in rules.items()},
         columns=columns,
         pass_mark=scoring.must("pass_mark", _decimal),
         bonus_above=scoring.must("bonus_above", _decimal),
