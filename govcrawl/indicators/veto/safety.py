@@ -97,7 +97,8 @@ def forged_date(page: Page) -> Iterator[Evidence]:
     made = date_in_url(page.final_url) or date_in_url(page.url)
     if made is not None and shown - made > _APART:
         yield Evidence(page.url, f"标注 {shown.isoformat()}", expected=f"网址日期 {made.isoformat()}")
-    latest = max(page.at, page.fetched_at.replace(tzinfo=None)) if page.fetched_at else page.at
+    seen = page.fetched_at or page.at
+    latest = max(page.at, seen.astimezone(page.at.tzinfo))  # the day in China
     if shown > latest.date() + timedelta(days=1):
         yield Evidence(
             page.url, f"标注未来日期 {shown.isoformat()}", expected=f"≤ {latest.date().isoformat()}"
