@@ -42,10 +42,12 @@ class _Lines:
 
     def __init__(self) -> None:
         self._last = -_EVERY
+        self._left = 1
 
     def __call__(self, progress: Progress) -> None:
-        if progress.seconds - self._last < _EVERY and progress.left:
+        if progress.seconds - self._last < _EVERY and (progress.left or not self._left):
             return
+        self._left = progress.left
         self._last = progress.seconds
         finished = progress.done + progress.failed
         left = progress.seconds / finished * progress.left if finished else 0.0
