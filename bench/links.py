@@ -18,6 +18,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -95,11 +96,14 @@ def linkinator(program: Path, url: str) -> Run:
         "3",
     ]
     began = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    seconds = time.perf_counter() - began
-    if "{" not in done.stdout:
-        raise SystemExit(f"bench: linkinator failed: {done.stderr.strip()[-300:]}")
-    links = json.loads(done.stdout[done.stdout.index("{") :])["links"]
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as out:  # into a pipe it exits before all is written
+        subprocess.run(command, stdout=out, stderr=subprocess.DEVNULL, timeout=PATIENCE, check=False)
+        seconds = time.perf_counter() - began
+        out.seek(0)
+        text = out.read()
+    if "{" not in text:
+        raise SystemExit(f"bench: linkinator printed no report: {text.strip()[-300:]}")
+    links = json.loads(text[text.index("{") :])["links"]
     broken = frozenset(normalise(link["url"]) for link in links if link["state"] == "BROKEN")
     return Run(broken, frozenset(normalise(link["url"]) for link in links), seconds)
 
