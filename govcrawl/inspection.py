@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import TypeVar
 
+from govcrawl.dealings import Dealings
 from govcrawl.extract.article import read_article
 from govcrawl.extract.columns import ColumnLink, ColumnType, is_article_url, read_columns, submenu
 from govcrawl.extract.links import read_links
@@ -20,7 +21,7 @@ from govcrawl.extract.lists import Chrome, Listing, ListState, read_chrome, read
 from govcrawl.extract.safety import Hit, Watch, harmful_links
 from govcrawl.extract.tags import Group, read_tags
 from govcrawl.extract.text import view
-from govcrawl.items import LinkCheck, LinkState, Page, Role, Row, Site
+from govcrawl.items import LinkCheck, LinkState, Page, Probe, Role, Row, Site
 
 T = TypeVar("T")
 DATES_NEEDED = 3  # undated rows whose articles are opened to date a list (R10)
@@ -99,6 +100,8 @@ class Inspection:
     pages: dict[str, Seen] = field(default_factory=dict)
     links: dict[str, LinkUse] = field(default_factory=dict)
     checks: dict[str, LinkCheck] = field(default_factory=dict)
+    dealings: Dealings = field(default_factory=Dealings)  # services, messages, search, surveys
+    probes: tuple[Probe, ...] = ()  # visits of the home page for V2
     link_budget_spent: int = 0  # targets left unchecked because the budget ended
     complete: bool = True  # False: gathering ended before all planned pages were visited
     watch: Watch = field(default_factory=Watch.load, repr=False)
@@ -117,6 +120,7 @@ class Inspection:
             self._add_column(page)
         if not page.error:
             self._add_links(page)
+        self.dealings.add(page)
         self.pages[page.url] = self._seen(page)
         if page.role is Role.HOME:
             self.home = self.pages[page.url]
