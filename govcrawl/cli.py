@@ -42,9 +42,8 @@ _OUTCOMES = {"passed": "通过", "failed": "有问题", "cantTell": "待人工�
 def main() -> None:
     """Run the command; our own errors end with one line and exit code 2."""
     try:
-        cli(standalone_mode=False)
-    except click.exceptions.Exit as end:
-        sys.exit(end.exit_code)
+        code = cli(standalone_mode=False)  # click returns the code of its Exit here
+        sys.exit(code if isinstance(code, int) else 0)
     except click.Abort:
         sys.stderr.write("govcrawl: stopped\n")
         sys.exit(130)
