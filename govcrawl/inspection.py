@@ -260,6 +260,11 @@ class Inspection:
         """Return the columns whose page was read, in the order of their addresses."""
         return [column for _, column in sorted(self.columns.items()) if column.state is not None]
 
+    def service_entries(self) -> list[str]:
+        """Return the addresses the service columns list, in order."""
+        columns = (column for column in self.columns.values() if column.kind is ColumnType.SERVICE)
+        return sorted({url for column in columns for url in column.entries})
+
     def newest(self, column: Column, depth: int = 2) -> date | None:
         """Return the newest date of a column, its articles and its second-level columns."""
         days = [column.newest]
