@@ -11,10 +11,11 @@ from datetime import datetime
 
 from govcrawl.inspection import Inspection
 from govcrawl.items import Evidence, GovcrawlError, LinkCheck, LinkState, Page, Role, Site
+from govcrawl.quarter import SHANGHAI
 
 Check = Callable[..., Iterator[Evidence]]
 EXAMPLE_SITE = Site("example", "示例市人民政府", "portal", "city", "339900", "", "http://www.example.gov.cn/")
-_ARGUMENTS = {"page", "site", "window", "second_window", "limit", "threshold", "lacking", "sample", "working_days", "due"}
+_ARGUMENTS = {"page", "site", "window", "second_window", "limit", "threshold", "lacking", "sample", "seconds", "working_days", "due"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def rule(
 
     The first parameter of the check names its scope: `page` (run on every page read) or `site` (an Inspection, run
     once). Further parameters are taken from the edition by name: window, second_window, limit, threshold, lacking,
-    sample, working_days; `due` is the edition's table of how often columns are due. `merge` says what
+    sample, seconds, working_days; `due` is the edition's table of how often columns are due. `merge` says what
     counts once over all pages: "" every occurrence, "observed" every distinct observation, "site" the whole site.
     Raises GovcrawlError at import for a declaration that contradicts itself.
     """
@@ -100,7 +101,7 @@ def page(
         site=site,
         quarter="2023Q3",
         url=address,
-        at=datetime.fromisoformat(at),
+        at=datetime.fromisoformat(at).replace(tzinfo=SHANGHAI),  # aware, as in an inspection
         role=role,
         status=None if error else 200,
         error=error,
