@@ -265,6 +265,13 @@ def test_a_bonus_is_claimed_by_passing() -> None:
     assert judge(rows, [_claim("B3.2a", outcome="failed")]).total.found == 0
 
 
+def test_a_rule_tested_nowhere_is_named_and_not_counted() -> None:
+    rows = [Truth("a", "V3", "", "site", "", ""), Truth("a", "D1.5b", "", "site", "", "")]
+    judged = judge(rows, [_claim("V3", outcome="untested"), _claim("V3", outcome="untested", site="b")])
+    assert judged.unbound == ("V3",)
+    assert (judged.total.planted, judged.total.found) == (1, 0)
+
+
 # --- the server ---
 
 

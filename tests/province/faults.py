@@ -338,11 +338,12 @@ FAULTS: dict[str, Callable[[Site, int, set[int]], None]] = {
 # --- traps ---
 
 
-def _pick(site: Site, touched: set[int], *kinds: str) -> Column | None:
-    """Choose an untouched list column and mark it touched."""
+def _pick(site: Site, touched: set[int], *kinds: str, childless: bool = False) -> Column | None:
+    """Choose an untouched list column and mark it touched; `childless`: none that leads to further columns."""
+    parents = {c.parent.uid for c in site.columns if c.parent is not None} if childless else set()
     free = [
         c for c in _lists(site)
-        if c.uid not in touched and (not kinds or c.kind in kinds) and c.delivery in ("static", "cdata")
+        if c.uid not in touched | parents and (not kinds or c.kind in kinds) and c.delivery in ("static", "cdata")
     ]  # fmt: skip
     if not free:
         return None
@@ -407,21 +408,21 @@ def _deliver(site: Site, touched: set[int], delivery: str) -> None:
 
 
 def _external(site: Site, touched: set[int]) -> None:
-    column = _pick(site, touched, "other", "personnel", "data", "survey", "plans")
+    column = _pick(site, touched, "other", "personnel", "data", "survey", "plans", childless=True)
     if column is not None:
         column.form, column.external = "external", "http://www.yjzwfw.gov.cn/portal/index.html"
         column.entries.clear()
 
 
 def _maintenance(site: Site, touched: set[int]) -> None:
-    column = _pick(site, touched, "other", "personnel", "data", "survey", "plans")
+    column = _pick(site, touched, "other", "personnel", "data", "survey", "plans", childless=True)
     if column is not None:
         column.state = "maintenance"
         column.entries.clear()
 
 
 def _picture(site: Site, touched: set[int]) -> None:
-    column = _pick(site, touched, "other", "plans", "finance")
+    column = _pick(site, touched, "other", "plans", "finance", childless=True)
     if column is not None:
         column.form, column.on_home = "picture", False
         column.entries.clear()

@@ -44,6 +44,7 @@ class Judgement:
     """Figures per rule and together, over the rules the truth knows."""
 
     rules: dict[str, Tally]
+    unbound: tuple[str, ...] = ()  # rules of the truth that were tested on no site
 
     @property
     def total(self) -> Tally:
@@ -64,6 +65,8 @@ class Judgement:
             f"{tally.precision:>11.3f}{tally.recall:>9.3f}"
             for tally in (*self.rules.values(), self.total)
         ]
+        if self.unbound:
+            lines.append(f"not judged, untested on every site: {', '.join(self.unbound)}")
         for label, name in (("missed", "missed"), ("wrongly claimed", "false")):
             kept = [line for tally in self.rules.values() for line in getattr(tally, name)]
             if kept:
@@ -78,23 +81,29 @@ def read_claims(path: Path) -> list[dict[str, str]]:
 
 
 def judge(truth: Iterable[Truth], findings: Iterable[Mapping[str, object]]) -> Judgement:
-    """Judge findings. A claim is outcome `failed`, or `passed` for bonus rules; other outcomes claim nothing."""
+    """Judge findings. A claim is outcome `failed`, or `passed` for bonus rules; other outcomes claim nothing.
+
+    A rule whose every finding says `untested` has no check yet: it is named, and not counted.
+    """
     planted: dict[str, dict[str, list[Truth]]] = defaultdict(lambda: defaultdict(list))
     for row in truth:
         planted[row.rule][row.site_id].append(row)
     claims: dict[str, dict[str, set[tuple[str, str]]]] = defaultdict(lambda: defaultdict(set))
+    outcomes: dict[str, set[object]] = defaultdict(set)
     for finding in findings:
         rule = str(finding["rule"])
+        outcomes[rule].add(finding["outcome"])
         if rule in planted and finding["outcome"] == ("passed" if rule.startswith("B") else "failed"):
             seen = (urldefrag(str(finding.get("url") or ""))[0], str(finding.get("observed") or ""))
             claims[rule][str(finding["site_id"])].add(seen)
+    unbound = tuple(sorted(rule for rule in planted if outcomes[rule] == {"untested"}))
     rules = {}
-    for rule in sorted(planted):
+    for rule in sorted(set(planted).difference(unbound)):
         tally = Tally(rule)
         for site_id in sorted({*planted[rule], *claims[rule]}):
             _judge_site(tally, site_id, planted[rule].get(site_id, []), claims[rule].get(site_id, set()))
         rules[rule] = tally
-    return Judgement(rules)
+    return Judgement(rules, unbound)
 
 
 def _judge_site(tally: Tally, site_id: str, rows: list[Truth], claims: set[tuple[str, str]]) -> None:
