@@ -15,7 +15,7 @@ from lxml import html
 from tests.province.farm import Farm
 from tests.province.judge import judge
 from tests.province.model import AT, FORTNIGHT, MARKS, Answer, Site, Truth
-from tests.province.planting import RULES
+from tests.province.planting import RULES, TRAPS
 from tests.province.render import home_columns, home_entries
 from tests.province.server import Server
 from tests.province.truth import read_truth, truth
@@ -86,6 +86,15 @@ def test_every_fault_is_planted_on_three_platforms(whole: World, everything: dic
         for row in everything[site.host]:
             families[row.rule].add(site.plan.family)
     assert set(families) == RULES
+    assert all(len(found) >= 3 for found in families.values()), families
+
+
+def test_every_trap_is_laid_on_three_platforms(whole: World) -> None:
+    families: dict[str, set[str]] = defaultdict(set)
+    for plan in whole.plans:
+        for trap in plan.traps:
+            families[trap].add(plan.family)
+    assert len(families) == len(TRAPS)
     assert all(len(found) >= 3 for found in families.values()), families
 
 

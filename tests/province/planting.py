@@ -16,7 +16,7 @@ RULES = {
     for name in names
 } | {"B1.1a", "B3.2a"}  # earned by ordinary portals
 _FAULTS = {**faults.FAULTS, **deep.FAULTS}
-_TRAPS = {**faults.TRAP_ACTIONS, **deep.TRAP_ACTIONS}
+TRAPS = {**faults.TRAP_ACTIONS, **deep.TRAP_ACTIONS}
 _TRAPS_A_SITE = 5
 
 
@@ -45,7 +45,7 @@ def assign(
     deck: list[str] = []
     for place in rng.sample(everyone, len(kinds)):
         while len(traps[place]) < _TRAPS_A_SITE:
-            deck = deck or rng.sample(sorted(_TRAPS), len(_TRAPS))
+            deck = deck or rng.sample(sorted(TRAPS), len(TRAPS))
             trap = deck.pop()
             if trap not in traps[place]:
                 traps[place].append(trap)
@@ -59,4 +59,4 @@ def plant(site: Site) -> None:
         rule, _, variant = name.partition("#")
         _FAULTS[rule](site, int(variant), touched)
     for trap in site.plan.traps:
-        _TRAPS[trap](site, touched)
+        TRAPS[trap](site, touched)
