@@ -1,7 +1,5 @@
 """V6 服务不实用."""
 
-# ruff: noqa: E501  (examples in long lines)
-
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -9,8 +7,9 @@ from decimal import Decimal
 
 from govcrawl.extract.columns import ColumnType
 from govcrawl.extract.guides import ELEMENTS, Guide
+from govcrawl.indicators.services import with_services
 from govcrawl.inspection import Inspection
-from govcrawl.items import CantTell, Evidence, Inapplicable, Role
+from govcrawl.items import CantTell, Evidence, Role
 from govcrawl.registry import column, menu, page, rule, visit
 
 _HOME = page(menu(("办事指南", "/bs/"), ("要闻", "/yw/")))
@@ -37,7 +36,7 @@ def _site(items: int, lacking: int) -> Inspection:
 @rule("V6.1", fails=[visit(page(menu(("要闻", "/yw/"))))], passes=[_site(1, 0)])
 def unoffered_services(site: Inspection) -> Iterator[Evidence]:
     """The site offers no services and leads to none."""
-    _with_services(site)
+    with_services(site)
     if site.home is None or site.home.error:
         raise CantTell("the home page could not be read")
     if site.dealings.guides or site.dealings.entrances(ColumnType.SERVICE):
@@ -52,7 +51,7 @@ def unoffered_services(site: Inspection) -> Iterator[Evidence]:
 @rule("V6.2", fails=[_site(5, 4)], passes=[_site(5, 3), _site(4, 4)])
 def five_poor_guides(site: Inspection, threshold: Decimal, lacking: int) -> Iterator[Evidence]:
     """Five or more service guides lack four or more of the ten key elements."""
-    _with_services(site)
+    with_services(site)
     poor = _poor(site, lacking)
     if len(poor) >= threshold:
         for url, guide in poor:
@@ -71,7 +70,7 @@ def five_poor_guides(site: Inspection, threshold: Decimal, lacking: int) -> Iter
 @rule("V6.3", fails=[_site(4, 4)], passes=[_site(4, 3), _site(5, 4)])
 def few_poor_guides(site: Inspection, threshold: Decimal, lacking: int) -> Iterator[Evidence]:
     """The site has fewer than five services, and every guide lacks four or more of the ten key elements."""
-    _with_services(site)
+    with_services(site)
     _judged(site)
     items = site.dealings.items()
     poor = _poor(site, lacking)
@@ -86,11 +85,6 @@ def few_poor_guides(site: Inspection, threshold: Decimal, lacking: int) -> Itera
         raise CantTell(f"{unread} service items were not read")
     for url, guide in poor:
         yield Evidence(url, f"缺少 {'、'.join(guide.missing)}", expected="十类要素齐全", excerpt=guide.item)
-
-
-def _with_services(site: Inspection) -> None:
-    if not site.site.has_services:
-        raise Inapplicable("the site offers no services to the public")
 
 
 def _judged(site: Inspection) -> None:
