@@ -15,7 +15,15 @@ from typing import TypeVar
 
 from govcrawl.dealings import Dealings
 from govcrawl.extract.article import read_article
-from govcrawl.extract.columns import ColumnLink, ColumnType, is_article_url, read_columns, submenu
+from govcrawl.extract.columns import (
+    ColumnLink,
+    ColumnType,
+    column_type,
+    is_article_url,
+    read_columns,
+    submenu,
+)
+from govcrawl.extract.leaders import Leader, leader_links, read_leaders
 from govcrawl.extract.links import read_links
 from govcrawl.extract.lists import Chrome, Listing, ListState, read_chrome, read_listing, read_rows
 from govcrawl.extract.safety import Hit, Watch, harmful_links
@@ -45,6 +53,9 @@ class Column:
     why: str = ""
     children: tuple[str, ...] = ()
     page_url: str = ""
+    people: tuple[
+        tuple[str, str], ...
+    ] = ()  # of a 领导信息 column: name and address of each leader's own page
 
     @property
     def label(self) -> str:
@@ -66,6 +77,7 @@ class Seen:
     moved: bool = False  # the answer came from another address
     wrong: tuple[Hit, ...] = ()  # wrong expressions of the lexicon
     harmful: tuple[Hit, ...] = ()  # links to listed domains, planted or hidden ones
+    leaders: tuple[Leader, ...] = ()  # presented here, of pages under a 领导信息 column
 
 
 @dataclass(slots=True)
@@ -141,6 +153,7 @@ class Inspection:
             moved=moved,
             wrong=self.watch.lexicon.find(view(page).text),
             harmful=harmful_links(page, self.watch.domains),
+            leaders=read_leaders(page) if _about_leaders(page) else (),
         )
         if page.role in (Role.HOME, Role.COLUMN):
             return seen
@@ -197,6 +210,10 @@ class Inspection:
             if column.children:
                 column.state, column.why = ListState.SHELL, "leads to further columns only"
         self._note_rows(column, listing)
+        column.people = self._people(page)
+
+    def _people(self, page: Page) -> tuple[tuple[str, str], ...]:
+        return leader_links(page, self.chrome.urls) if _about_leaders(page) else ()
 
     def _note_rows(self, column: Column, listing: Listing) -> None:
         newest = listing.newest(self.at.date())
@@ -222,6 +239,7 @@ class Inspection:
         """Return the second-level columns a column page leads to and the home page does not."""
         own = {page.url, page.final_url}
         rows = {row.url for row in read_rows(page) if row.published is not None}
+        rows |= {url for _, url in self._people(page)}
         return tuple(
             replace(link, level=max(2, link.level))
             for link in read_columns(page, level=2)
@@ -312,3 +330,8 @@ class Inspection:
     def rows_of_home(self) -> tuple[Row, ...]:
         """Return the dated entries that stand for the home page (R11 applies)."""
         return tuple(row for row in self.home_rows if row.published)
+
+
+def _about_leaders(page: Page) -> bool:
+    """Tell by its column whether a page presents leaders; nothing else is known of it when it arrives."""
+    return page.role in (Role.COLUMN, Role.LEADER) and column_type(page.column, page.url) is ColumnType.LEADER

@@ -37,6 +37,7 @@ _DATA = re.compile(
     re.I,
 )
 _DEPTH = 3  # tiers of columns
+_PEOPLE = 40  # leaders' own pages
 _HOME_OPEN = 20  # undated entries of the home page that are opened to date it
 _CLAIM = 600.0  # seconds other workers leave our link targets alone
 _PLANNED_ROLES = frozenset((Role.GUIDE, Role.MESSAGE, Role.LEADER))
@@ -140,6 +141,7 @@ class SiteSpider(scrapy.Spider):
         if home.error:
             return f"home page: {home.error}"
         await self._columns()
+        await self._people()
         await self._articles()
         await self._links()
         return ""
@@ -192,6 +194,13 @@ class SiteSpider(scrapy.Spider):
             last = await self._fetch(Visit(url, Role.OTHER, page.column, page.url))
             await self._keep(last)
             self.inspection.add_last_page(page.url, last)
+
+    async def _people(self) -> None:
+        """Visit the leaders' own pages."""
+        columns = [column for _, column in sorted(self.inspection.columns.items())]
+        visits = [Visit(url, Role.LEADER, one.name, one.url) for one in columns for _, url in one.people]
+        async for page in self._visit(visits[: min(_PEOPLE, max(0, self._left()))]):
+            await self._take(page)
 
     async def _articles(self) -> None:
         """Visit the articles that date undated lists, then a random sample drawn with the recorded seed."""
