@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -20,6 +19,12 @@ from govcrawl import bounds
 from govcrawl.gather import name_of
 from govcrawl.items import parse
 from govcrawl.processes import private_mb
+
+
+def peak_mb() -> float:
+    """Return the most memory this process has held; getrusage would count its parent's."""
+    status = Path("/proc/self/status").read_text("ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def sockets() -> int:
@@ -86,7 +91,7 @@ def main() -> None:
     process.start()
     report = crawler.report | {
         "sockets_after": sockets(),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": peak_mb(),
         "private_mb": private_mb(os.getpid()),
     }
     sys.stdout.write(json.dumps(report))
