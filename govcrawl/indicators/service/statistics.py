@@ -36,7 +36,7 @@ def missing_statistics(site: Inspection) -> Iterator[Evidence]:
     passes=[_site("2023-08-20"), _site("2023-06-19")],
 )
 def late_statistics(site: Inspection, window: Window, second_window: Window) -> Iterator[Evidence]:
-    """The newest service statistics are older than a month; those older than three months are charged as such."""
+    """The newest service statistics are one to three months old."""
     at = site.at.date()
     for one in _settled(site):
         newest = site.newest(one)
