@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from govcrawl.extract.header import shows_site_name
+from govcrawl.extract.header import name_forms, shows_site_name
 from govcrawl.inspection import Inspection
 from govcrawl.items import CantTell, Evidence, Page, Role, Site
 from govcrawl.registry import page, rule, visit
@@ -36,6 +36,28 @@ def irregular_domain(site: Inspection) -> Iterator[Evidence]:
     if labels and site.site.kind != "portal" and _ZONE.search(site.site.name):
         raise CantTell(f"{host}: a development zone may use the domain of an area")
     yield Evidence(site.site.url, host, expected=expected)
+
+
+_COMMON = re.compile(r"人民政府|政府|门户|网站|政务|信息|公开|委员会|办公室|管理|局|厅|网|中国|[省市县区]")
+
+
+def _named(title: str) -> Inspection:
+    return visit(page(f"<title>{title}</title><p>首页</p>"))
+
+
+@rule("D4.1b", fails=[_named("欢迎光临")], passes=[_named("示例市人民政府门户网站"), _named("中国示例")])
+def foreign_site_name(site: Inspection) -> Iterator[Evidence]:
+    """The home page calls the site neither after its area nor after its department."""
+    if not site.dealings.names:
+        raise CantTell("the home page states no name")
+    shown = re.sub(r"\s", "", " ".join(site.dealings.names))
+    names = tuple(filter(None, (site.site.name, site.site.organizer)))
+    if any(form in shown for name in names for form in name_forms(name)):
+        return
+    stems = {part[at : at + 2] for name in names for part in _COMMON.split(name) for at in range(len(part) - 1)}
+    if any(stem in shown for stem in stems):
+        raise CantTell(f"the home page calls itself {site.dealings.names[0]}, the roster {site.site.name}")
+    yield Evidence(site.site.url, site.dealings.names[0], expected=site.site.name)
 
 
 @rule(
