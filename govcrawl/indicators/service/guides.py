@@ -65,7 +65,7 @@ def incomplete_guide(site: Inspection, sample: int) -> Iterator[Evidence]:
 
 @rule("D2.4c", fails=[_site(办理材料="身份证、户口簿")], passes=[_site()])
 def unclear_materials(site: Inspection, sample: int) -> Iterator[Evidence]:
-    """A drawn guide does not say whether originals or copies, on paper or as files, and how many are wanted."""
+    """A drawn guide does not say whether originals or copies, paper or files, and how many are wanted."""
     for url, guide in sampled_guides(site, sample):
         if guide.materials_unclear:
             yield Evidence(
