@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from urllib.parse import urlsplit
 
@@ -18,7 +18,7 @@ from govcrawl.extract.header import header_names
 from govcrawl.extract.links import anchors
 from govcrawl.extract.lists import read_rows
 from govcrawl.extract.messages import Letter, has_statistics, read_letter, read_letters, readable
-from govcrawl.extract.search import Results, SearchEntry, read_search
+from govcrawl.extract.search import Results, SearchEntry, read_results, read_search
 from govcrawl.extract.surveys import Survey, read_survey
 from govcrawl.extract.tags import read_tags
 from govcrawl.extract.text import view
@@ -39,6 +39,8 @@ _CLASSES = re.compile(
 )
 _GUIDE_HINT = re.compile(r"依据|条件|材料|地点|机构|机关|收费|时限|时间|电话|流程|程序")
 _NAME_CHARS = 80
+_FRAME_CHARS = 12  # menu entries are short; titles of articles on the home page are results elsewhere
+FORM = "form"  # the purpose of a visit to the page that holds the search form
 _SURVEYS = 40  # of one list
 
 
@@ -86,13 +88,20 @@ class Dealings:
     service_lists: dict[str, tuple[str, ...]] = field(default_factory=dict)  # columns: how they are divided
     listed: dict[str, Letter] = field(default_factory=dict)
     opened: dict[str, Letter] = field(default_factory=dict)
+    origins: dict[str, tuple[str, str]] = field(
+        default_factory=dict
+    )  # messages: name and address of their column
     boards: dict[str, Board] = field(default_factory=dict)
     surveys: dict[str, Survey] = field(default_factory=dict)
     survey_rows: dict[str, tuple[str, date | None]] = field(default_factory=dict)
+    frame: frozenset[str] = frozenset()  # addresses of the site's header, menus and footer
     ipv6: str = ""  # reached, unreached, resolved (no route from here), none; empty: not looked up
 
     def add(self, page: Page) -> None:
-        """Read a page into the state; failed pages leave nothing."""
+        """Read a page into the state; failed pages leave nothing, but a failed search is a result."""
+        if page.role is Role.SEARCH:
+            self._add_search_page(page)
+            return
         if page.error:
             return
         kind = column_type(page.column, page.url) if page.column else ColumnType.OTHER
@@ -106,6 +115,19 @@ class Dealings:
             self._add_letter(page)
         elif page.role is Role.GUIDE or kind is ColumnType.SERVICE:
             self._add_guide(page, kind)
+
+    def _add_search_page(self, page: Page) -> None:
+        """Read a result page or the page that holds the form; its column says what was asked for."""
+        purpose, _, title = page.column.partition(":")
+        own = page.site.owns(page.url)
+        if purpose != FORM:
+            self.add_search(
+                purpose, title, page, None if page.error else read_results(page, self.frame), own=own
+            )
+        elif page.error:
+            self.add_search("title", "", page, None, own=own)
+        elif self.search is not None and (found := read_search(page)).form is not None:
+            self.search = replace(self.search, form=found.form)
 
     def add_search(self, purpose: str, title: str, page: Page, results: Results | None, *, own: bool) -> None:
         """Keep what a query came to; `results` is None where the page failed."""
@@ -130,6 +152,7 @@ class Dealings:
         names = (read_tags(page).get("SiteName") or "", " ".join(title.split()), header_names(page))
         self.names = tuple(name[:_NAME_CHARS] for name in names if name)
         self.search = read_search(page)
+        self.frame = frozenset(url for _, url, text in anchors(page) if len(text) <= _FRAME_CHARS)
 
     def _add_column(self, page: Page, kind: ColumnType) -> None:
         if kind is ColumnType.MESSAGE and not _NOT_CONSULTING.search(page.column):
@@ -148,6 +171,8 @@ class Dealings:
         letters = read_letters(page)
         for letter in letters:
             known = self.listed.get(letter.url, letter)
+            origin = (page.column, page.url)
+            self.origins[letter.url] = min(self.origins.get(letter.url, origin), origin)
             self.listed[letter.url] = min(known, letter, key=lambda one: (len(one.lacking), repr(one)))
         asks = bool(view(page).all("textarea")) or any(_ASKS.search(text) for _, _, text in anchors(page))
         self.boards[page.url] = Board(

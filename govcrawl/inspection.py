@@ -25,7 +25,7 @@ from govcrawl.extract.columns import (
 )
 from govcrawl.extract.leaders import Leader, leader_links, read_leaders
 from govcrawl.extract.links import read_links
-from govcrawl.extract.lists import Chrome, Listing, ListState, read_chrome, read_listing, read_rows
+from govcrawl.extract.lists import Chrome, Listing, ListState, may_fill, read_chrome, read_listing, read_rows
 from govcrawl.extract.safety import Hit, Watch, harmful_links
 from govcrawl.extract.tags import Group, read_tags
 from govcrawl.extract.text import view
@@ -130,7 +130,7 @@ class Inspection:
             self._add_home(page)
         elif page.role is Role.COLUMN:
             self._add_column(page)
-        if not page.error:
+        if not page.error and page.role is not Role.SEARCH:
             self._add_links(page)
         self.dealings.add(page)
         self.pages[page.url] = self._seen(page)
@@ -179,8 +179,7 @@ class Inspection:
             and (is_article_url(row.url) or len(row.title) >= 10)
         )
         self.home_shell = not any(row.published for row in self.home_rows) and len(self.home_open) < 3
-        listing = read_listing(page, Chrome())
-        self.home_why = listing.why if listing.state is ListState.SCRIPT else ""
+        self.home_why = may_fill(page)
         self.learn(columns, "")
 
     def learn(self, links: Iterable[ColumnLink], parent: str) -> None:

@@ -1,6 +1,6 @@
 """Search forms, their queries and first result pages."""
 
-# ruff: noqa: E501  (markup in long lines)
+# ruff: noqa: E501  (word lists, patterns and examples in long lines)
 from __future__ import annotations
 
 import time
@@ -27,6 +27,13 @@ def test_a_form_and_its_query():
         "%E5%B8%82%E6%94%BF%E5%BA%9C+%E5%B8%B8%E5%8A%A1%E4%BC%9A%E8%AE%AE"
     )
     assert body == ""
+
+
+def test_a_query_goes_out_in_the_encoding_of_its_page():
+    old = page("")
+    old.body = f"<meta charset=gb2312><p>市政府召开常务会议</p>{FORM}".encode("gb18030")
+    url, _ = read_search(old).form.query("要闻")
+    assert url.endswith("keyword=%D2%AA%CE%C5")
 
 
 def test_a_form_that_posts():

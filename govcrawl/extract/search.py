@@ -1,12 +1,14 @@
 """The site's search: its form on a page, the query it sends, and what a first result page shows."""
 
-# ruff: noqa: E501  (word lists and patterns in long lines)
+# ruff: noqa: E501  (word lists, patterns and examples in long lines)
 from __future__ import annotations
 
+import codecs
 import hashlib
 import re
 import unicodedata
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlencode, urlsplit
@@ -77,10 +79,13 @@ class SearchForm:
     method: str  # get or post
     field: str
     hidden: tuple[tuple[str, str], ...] = ()
+    charset: str = "utf-8"  # browsers send a form in the encoding of its page
 
     def query(self, words: str) -> tuple[str, str]:
         """Return the address and the body of a query; the body is empty for GET."""
-        pairs = urlencode([*self.hidden, (self.field, words)])
+        pairs = urlencode(
+            [*self.hidden, (self.field, words)], encoding=self.charset, errors="xmlcharrefreplace"
+        )
         if self.method == "post":
             return self.action, pairs
         base, _, old = self.action.partition("?")
@@ -205,7 +210,14 @@ def _form(page: Page, form: HtmlElement, field: HtmlElement) -> SearchForm | Non
     ]
     values += [(item.get("name") or "", _chosen(item)) for item in form.iter("select") if item.get("name")]
     method = "post" if (form.get("method") or "").lower() == "post" else "get"
-    return SearchForm(url, method, name, tuple(values))
+    return SearchForm(url, method, name, tuple(values), _charset(page, form))
+
+
+def _charset(page: Page, form: HtmlElement) -> str:
+    for name in (form.get("accept-charset") or "", "" if page.dom else page.decoded.encoding):
+        with suppress(LookupError):
+            return codecs.lookup(name.strip()).name
+    return "utf-8"
 
 
 def _sent(item: HtmlElement) -> bool:

@@ -1,5 +1,6 @@
 """B3.2 调查征集."""
 
+# ruff: noqa: E501  (word lists, patterns and examples in long lines)
 from __future__ import annotations
 
 from collections.abc import Iterator
