@@ -16,12 +16,14 @@ from scrapy import signals
 from scrapy.crawler import Crawler
 from w3lib.html import get_meta_refresh
 
+from govcrawl.dealings import FORM
 from govcrawl.extract.columns import is_article_url
 from govcrawl.extract.footer import footer_sources
 from govcrawl.extract.links import absolute
 from govcrawl.extract.lists import ListState, last_page, read_listing, read_rows
 from govcrawl.extract.role import page_role
 from govcrawl.extract.safety import Watch
+from govcrawl.extract.search import read_results
 from govcrawl.gather import headers_of, may_heal, name_of
 from govcrawl.inspection import DATES_NEEDED, Column, Inspection
 from govcrawl.items import GovcrawlError, LinkCheck, LinkState, Page, Role, Site, SiteDone
@@ -30,12 +32,14 @@ from govcrawl.links.address import leads_home
 from govcrawl.links.reading import Answer, says_gone
 from govcrawl.options import Options
 from govcrawl.services import SETTING, Services
+from spiders.dealings import form_page, ipv6_state, lower_sites, planned, queries, title_of, titles_to_find
 
 _FILE = re.compile(r"\.(?:docx?|xlsx?|pptx?|wps|et|pdf|ofd|rar|zip|7z|txt|csv|jpe?g|png|gif|bmp|mp[34]|wmv|flv|avi|apk|exe|css|js|ico)$", re.I)
 _DATA = re.compile(
     r"""["']([^"'<>\s]{0,300}?(?:dataproxy\.jsp|page/build/unit|ajaxpagelist\.do|/search\.jsp|\.json|getList|list\.do|queryList|/api/)[^"'<>\s]{0,600})["']""",
     re.I,
 )
+_POSTED = {"Content-Type": "application/x-www-form-urlencoded"}
 _DEPTH = 3  # tiers of columns
 _PEOPLE = 40  # leaders' own pages
 _HOME_OPEN = 20  # undated entries of the home page that are opened to date it
@@ -55,6 +59,7 @@ class Visit:
     role: Role
     column: str = ""
     referrer: str = ""
+    body: str = ""  # of a form that is posted
 
 
 class SiteSpider(scrapy.Spider):
@@ -143,6 +148,8 @@ class SiteSpider(scrapy.Spider):
         await self._columns()
         await self._people()
         await self._articles()
+        await self._searches()
+        await self._ipv6()
         await self._links()
         return ""
 
@@ -205,12 +212,12 @@ class SiteSpider(scrapy.Spider):
     async def _articles(self) -> None:
         """Visit the articles that date undated lists, then a random sample drawn with the recorded seed."""
         state = self.inspection
-        needed = list(state.home_open[:_HOME_OPEN])
+        needed = [*state.home_open[:_HOME_OPEN], *planned(state, self.services.edition)]
         for _, column in sorted(state.columns.items()):
             needed += column.undated[:DATES_NEEDED]
         rest = sorted({url for column in state.columns.values() for url in column.entries} | self._home_entries())
         random.Random(state.seed).shuffle(rest)
-        origin = self._origins()
+        origin = self._origins() | state.dealings.origins
         visits = [
             Visit(url, Role.ARTICLE, *origin.get(url, ("", self.site.url)))
             for url in dict.fromkeys((*needed, *rest))
@@ -218,6 +225,32 @@ class SiteSpider(scrapy.Spider):
         ]
         async for page in self._visit(visits[: max(0, self._left())]):
             await self._take(page)
+
+    async def _searches(self) -> None:
+        """Try the site's search with drawn titles; a search page is a page like any other, read when it is added."""
+        state, dealings = self.inspection, self.inspection.dealings
+        if dealings.search and (asked := form_page(dealings.search)):
+            await self._take(await self._fetch(Visit(asked.url, Role.SEARCH, asked.column, self.site.url)))
+        form = dealings.search.form if dealings.search else None
+        if form is None:
+            return
+        lower = await self._lower_titles(self.services.edition.rules["B4.1c"].sample or 0)
+        titles = titles_to_find(state, self.services.edition.rules["D4.5b"].sample or 0)
+        for asked in queries(form, titles, lower):
+            await self._take(await self._fetch(Visit(asked.url, Role.SEARCH, asked.column, self.site.url, asked.body)))
+
+    async def _lower_titles(self, size: int) -> list[str]:
+        """Return titles of drawn lower-level sites, each from its home page."""
+        below = self.inspection.sample(lower_sites(self.site, self.services.sites), size, "lower-level title")
+        homes = [await self._download(Visit(one.url, Role.HOME)) for one in below]
+        return [title for home in homes if not home.error and (title := title_of(home, self.inspection.seed))]
+
+    async def _ipv6(self) -> None:
+        """Look the site's IPv6 address up, where nothing stands between this machine and the site."""
+        options = self.services.options
+        if not options.proxy and not options.replay:
+            port = 443 if self.site.url.startswith("https:") else 80
+            self.inspection.dealings.ipv6 = await ipv6_state(self.site.host, port, self.services.guard)
 
     def _home_entries(self) -> set[str]:
         return {row.url for row in self.inspection.home_rows if row.published or is_article_url(row.url)}
@@ -276,6 +309,8 @@ class SiteSpider(scrapy.Spider):
             if not target:
                 break
             page = replace(await self._download(replace(visit, url=target)), url=visit.url)
+        if page.role is Role.SEARCH:
+            return await self._fill(page)
         if not page.error and page.role is not Role.HOME and says_gone(_answer(page)):
             page.error = "soft_404"
         if page.error:
@@ -314,6 +349,8 @@ class SiteSpider(scrapy.Spider):
             column=visit.column,
         )
         request = scrapy.Request(visit.url, meta=self._meta(), dont_filter=True)
+        if visit.body:
+            request = request.replace(method="POST", body=visit.body, headers=_POSTED)
         try:
             response = await self.crawler.engine.download_async(request)  # type: ignore[union-attr]
         except Exception as error:  # every failed visit is a page with a named error
@@ -333,7 +370,7 @@ class SiteSpider(scrapy.Spider):
     def _fault(self, page: Page) -> str | None:
         if page.status and page.status >= 400:
             return f"http_{page.status}"
-        if page.role is not Role.HOME and not self.site.owns(page.final_url):
+        if page.role not in (Role.HOME, Role.SEARCH) and not self.site.owns(page.final_url):
             return "other_site"
         if leads_home(page.url, page.final_url):
             return "redirect_home"
@@ -363,7 +400,7 @@ class SiteSpider(scrapy.Spider):
 
     async def _fill(self, page: Page) -> Page:
         """Bring the content a static document leaves to scripts: its data where known, else the rendered page."""
-        if page.role not in (Role.HOME, Role.COLUMN) or not self._hollow(page):
+        if page.error or page.role not in (Role.HOME, Role.COLUMN, Role.SEARCH) or not self._hollow(page):
             return page
         await self._include(page, [url for url in self.ways.data_sources(page)[:4] if self.site.owns(url)])
         if not self._hollow(page) or self.services.browser is None:
@@ -376,6 +413,8 @@ class SiteSpider(scrapy.Spider):
         return replace(page, rendered=True, dom=seen.dom, included={**page.included, **frames}, notes=(*page.notes, "rendered: filled by scripts"))
 
     def _hollow(self, page: Page) -> bool:
+        if page.role is Role.SEARCH:
+            return not page.column.startswith(FORM) and not read_results(page, self.inspection.dealings.frame).decided
         if page.role is Role.HOME:
             return not read_rows(page) and read_listing(page).state is ListState.SCRIPT
         return self.inspection.listing(page, page.column).state is ListState.SCRIPT
