@@ -14,6 +14,7 @@ from datetime import date, datetime
 from typing import TypeVar
 
 from govcrawl.dealings import Dealings
+from govcrawl.documents import Documents
 from govcrawl.extract.article import read_article
 from govcrawl.extract.columns import (
     ColumnLink,
@@ -32,6 +33,7 @@ from govcrawl.extract.text import view
 from govcrawl.items import LinkCheck, LinkState, Page, Probe, Role, Row, Site
 
 T = TypeVar("T")
+DRAWN = 3  # policy files and interpretations that are opened for the rules on what links them
 DATES_NEEDED = 3  # undated rows whose articles are opened to date a list (R10)
 
 
@@ -113,6 +115,7 @@ class Inspection:
     links: dict[str, LinkUse] = field(default_factory=dict)
     checks: dict[str, LinkCheck] = field(default_factory=dict)
     dealings: Dealings = field(default_factory=Dealings)  # services, messages, search, surveys
+    documents: Documents = field(default_factory=Documents)  # policy files, interpretations, data
     probes: tuple[Probe, ...] = ()  # visits of the home page for V2
     link_budget_spent: int = 0  # targets left unchecked because the budget ended
     complete: bool = True  # False: gathering ended before all planned pages were visited
@@ -133,6 +136,7 @@ class Inspection:
         if not page.error and page.role is not Role.SEARCH:
             self._add_links(page)
         self.dealings.add(page)
+        self.documents.add(page)
         self.pages[page.url] = self._seen(page)
         if page.role is Role.HOME:
             self.home = self.pages[page.url]
@@ -209,6 +213,7 @@ class Inspection:
             if column.children:
                 column.state, column.why = ListState.SHELL, "leads to further columns only"
         self._note_rows(column, listing)
+        self.documents.add_rows(page, listing.rows)
         column.people = self._people(page)
 
     def _people(self, page: Page) -> tuple[tuple[str, str], ...]:
@@ -249,15 +254,18 @@ class Inspection:
         )
 
     def _add_links(self, page: Page) -> None:
+        found = {link.url: link.text for link in read_links(page)}
+        if page.role in (Role.HOME, Role.COLUMN):  # rows that scripts and fetched data bring are links as well
+            found |= {row.url: row.title for row in read_rows(page) if row.url not in found}
         home = page.role is Role.HOME
-        for link in read_links(page):
-            use = self.links.get(link.url)
+        for url, text in found.items():
+            use = self.links.get(url)
             if use is None:
-                self.links[link.url] = LinkUse(link.url, link.text, page.url, home)
+                self.links[url] = LinkUse(url, text, page.url, home)
                 continue
             use.pages += 1
             if (not home, page.url) < (not use.on_home, use.page):
-                use.page, use.text = page.url, link.text
+                use.page, use.text = page.url, text
             use.on_home = use.on_home or home
 
     # --- reading -------------------------------------------------------------------------------------------------
@@ -267,6 +275,10 @@ class Inspection:
         if len(items) <= size:
             return tuple(items)
         return tuple(random.Random(f"{self.seed}|{purpose}").sample(list(items), size))  # noqa: S311
+
+    def drawn(self, kind: ColumnType, size: int = DRAWN) -> list[str]:
+        """Draw listed documents of a kind with the recorded seed; rules on the same kind share the draw."""
+        return sorted(self.sample(self.documents.pages_of(kind), size, kind.value))
 
     def pages_of(self, *roles: Role) -> list[Seen]:
         """Return the pages of these roles that were read, in the order of their addresses."""

@@ -7,7 +7,7 @@ import random
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
@@ -17,10 +17,10 @@ from scrapy.crawler import Crawler
 from w3lib.html import get_meta_refresh
 
 from govcrawl.dealings import FORM
-from govcrawl.extract.columns import is_article_url
+from govcrawl.extract.columns import ColumnType, is_article_url
 from govcrawl.extract.footer import footer_sources
 from govcrawl.extract.links import absolute
-from govcrawl.extract.lists import ListState, last_page, read_listing, read_rows
+from govcrawl.extract.lists import ListState, last_page, may_fill, read_rows
 from govcrawl.extract.role import page_role
 from govcrawl.extract.safety import Watch
 from govcrawl.extract.search import read_results
@@ -39,6 +39,7 @@ _DATA = re.compile(
     r"""["']([^"'<>\s]{0,300}?(?:dataproxy\.jsp|page/build/unit|ajaxpagelist\.do|/search\.jsp|\.json|getList|list\.do|queryList|/api/)[^"'<>\s]{0,600})["']""",
     re.I,
 )
+_RECENT = timedelta(days=14)  # a home page without younger entries is looked at in the browser, if it has scripts
 _POSTED = {"Content-Type": "application/x-www-form-urlencoded"}
 _DEPTH = 3  # tiers of columns
 _PEOPLE = 40  # leaders' own pages
@@ -147,6 +148,7 @@ class SiteSpider(scrapy.Spider):
             return f"home page: {home.error}"
         await self._columns()
         await self._people()
+        await self._documents()
         await self._articles()
         await self._searches()
         await self._ipv6()
@@ -207,6 +209,27 @@ class SiteSpider(scrapy.Spider):
         columns = [column for _, column in sorted(self.inspection.columns.items())]
         visits = [Visit(url, Role.LEADER, one.name, one.url) for one in columns for _, url in one.people]
         async for page in self._visit(visits[: min(_PEOPLE, max(0, self._left()))]):
+            await self._take(page)
+
+    async def _documents(self) -> None:
+        """Visit the drawn interpretations and policy files, then the files the interpretations explain."""
+        state = self.inspection
+        drawn = state.drawn(ColumnType.INTERPRETATION)
+        await self._visit_documents([*drawn, *state.drawn(ColumnType.POLICY)])
+        read = (state.documents.read[url] for url in drawn if url in state.documents.read)
+        await self._visit_documents([state.documents.policy_of(document) for document in read])
+
+    async def _visit_documents(self, urls: Sequence[str]) -> None:
+        listed = {**self.inspection.documents.listed[ColumnType.POLICY]}
+        listed |= self.inspection.documents.listed[ColumnType.INTERPRETATION]
+        visits = [
+            Visit(url, Role.ARTICLE, one.column, one.column_url)
+            if (one := listed.get(url))
+            else Visit(url, Role.ARTICLE, ColumnType.POLICY.value, self.site.url)
+            for url in dict.fromkeys(urls)
+            if url and self.site.owns(url) and not _FILE.search(urlsplit(url).path)
+        ]
+        async for page in self._visit(visits[: max(0, self._left())]):
             await self._take(page)
 
     async def _articles(self) -> None:
@@ -413,11 +436,13 @@ class SiteSpider(scrapy.Spider):
         return replace(page, rendered=True, dom=seen.dom, included={**page.included, **frames}, notes=(*page.notes, "rendered: filled by scripts"))
 
     def _hollow(self, page: Page) -> bool:
+        """Tell whether scripts may bring what a reading misses: a list, or anything recent on the home page."""
         if page.role is Role.SEARCH:
             return not page.column.startswith(FORM) and not read_results(page, self.inspection.dealings.frame).decided
-        if page.role is Role.HOME:
-            return not read_rows(page) and read_listing(page).state is ListState.SCRIPT
-        return self.inspection.listing(page, page.column).state is ListState.SCRIPT
+        if page.role is not Role.HOME:
+            return self.inspection.listing(page, page.column).state is ListState.SCRIPT
+        recent = self.inspection.at.date() - _RECENT
+        return not any(row.published and row.published >= recent for row in read_rows(page)) and bool(may_fill(page))
 
     @classmethod
     def data_sources(cls, page: Page) -> tuple[str, ...]:
