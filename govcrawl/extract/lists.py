@@ -84,7 +84,12 @@ _ICON = re.compile(
     r"icon|logo|arrow|dot|line|bg|btn|button|banner|spacer|blank|loading|default|qr|ewm|code|share|wx|weixin|weibo|print|close|search|more|top|conac|jiucuo|red\.png|blue\.png|ga\w*\.png|gh\w*\.png|dzjg",
     re.I,
 )
-_RECORD_NUMBER = re.compile(r"ICP备|ICP证|公网安备|公安备案", re.I)
+_RECORD_NUMBER = re.compile(r"ICP备|ICP证|公网安备|公安备案|网站找错|网站纠错|党政机关", re.I)
+_IMPRINT = re.compile(
+    r"ICP备|公网安备|标识码|(?:主办|承办|协办)(?:单位)?[:：]|主办[)）]?$|版权所有|建议使用|分辨率|技术支持|联系(?:电话|方式|我们)|"
+    r"^\s*(?:地址|电话|传真|邮编|邮箱)[:：]|网站地图|All Rights|Copyright",
+    re.I,
+)
 _HANZI = re.compile(r"[㐀-鿿]")
 _MAX_ROWS = 400
 
@@ -172,7 +177,8 @@ def read_listing(
     otherwise the state is `script`, and the rendered page decides.
     """
     own = {page.url, page.final_url}
-    rows = tuple(row for row in read_rows(page) if _is_entry(row, chrome, known, own))
+    found = [row for row in read_rows(page) if _is_entry(row, chrome, known, own)]
+    rows = tuple(row for row in found if row.published or page.site.owns(row.url))
     if rows and (any(row.published for row in rows) or _plain_list(rows)):
         return Listing(rows, ListState.ROWS)
     left = content_text(page, chrome, name)
@@ -184,7 +190,9 @@ def read_listing(
         return Listing(rows, ListState.TEXT, short[:40])
     if rows:
         return Listing(rows, ListState.ROWS, "rows without dates")
-    if not page.rendered and (why := _may_fill(page)):
+    if len(found) >= 2:
+        return Listing((), ListState.TEXT, "links to other sites")
+    if why := may_fill(page):
         return Listing((), ListState.SCRIPT, why)
     if page.tree.find(".//iframe[@src]") is not None and _frame_in_content(page):
         return Listing((), ListState.SCRIPT, "content in a frame")
@@ -196,6 +204,8 @@ def content_text(page: Page, chrome: Chrome, name: str = "") -> str:
     kept = []
     for chunk in _chunks(page.tree, skip_anchors=True):
         if chunk in chrome.texts or chunk == name or PAGER.fullmatch(chunk) or _crumb(chunk, name):
+            continue
+        if len(chunk) <= 60 and (_IMPRINT.search(chunk) or _ASIDE.fullmatch(chunk)):
             continue
         kept.append(chunk)
     return " ".join(kept)
@@ -260,16 +270,32 @@ def _shows_content(page: Page, chrome: Chrome) -> bool:
     return False
 
 
-def _may_fill(page: Page) -> str:
+def may_fill(page: Page) -> str:
+    """Return what on a page could still bring content; files and data that were fetched have brought theirs."""
+    if page.rendered:
+        return ""
     for script in page.tree.iter("script"):
         source = script.get("src")
         if source:
-            if not _IDLE_SCRIPT.search(source):
+            if not _IDLE_SCRIPT.search(source) and absolute(page, source) not in page.included:
                 return f"script {source[:80]}"
             continue
-        if (match := _FILLS.search(script.text or "")) and not _IDLE_SCRIPT.search((script.text or "")[:400]):
+        text = script.text or ""
+        if "xml" in (script.get("type") or ""):  # records for a script, not a script
+            continue
+        if (match := _FILLS.search(text)) and not _IDLE_SCRIPT.search(text[:400]) and not _answered(page, text):
             return f"inline script ({match[0][:30]})"
     return ""
+
+
+def _answered(page: Page, script: str) -> bool:
+    """Tell whether the data an inline script asks for was fetched: an answer without rows is an empty list."""
+    asked = [url for url in page.included if urlsplit(url).path in script]
+    return bool(asked) and all(_is_data(page.included[url]) for url in asked)
+
+
+def _is_data(text: str) -> bool:
+    return text.lstrip("\ufeff \r\n\t(")[:1] in ("{", "[", "<") and "document.write" not in text
 
 
 def _frame_in_content(page: Page) -> bool:
@@ -344,7 +370,10 @@ def _markup_rows(page: Page, tree: HtmlElement, found: Collection[tuple[object, 
     years = _year_headings(tree)
     before = _dates_come_first(candidates, counts)
     asides: dict[object, bool] = {}
+    own = {page.url, page.final_url, page.site.url}
     for element, url, text in candidates:
+        if url in own:
+            continue
         row = _row_of(element, counts)
         if _in_aside(row, asides):
             continue
@@ -371,14 +400,20 @@ def _in_aside(row: HtmlElement, seen: dict[object, bool]) -> bool:
 
 
 def _headings(holder: HtmlElement) -> Iterator[str]:
-    """Yield the short texts before a list: its elder sibling's and that of the block around it."""
-    for _ in range(2):
+    """Yield the texts of the nearest heading before a list, whatever elements it is made of."""
+    for _ in range(6):
         sibling = holder.getprevious()
-        if sibling is not None and isinstance(sibling.tag, str):
-            chunks = list(_texts(sibling))
-            if sum(map(len, chunks)) <= 24:  # a heading, not the block before this one
-                yield from (chunk.strip(" >»＞|·") for chunk in chunks)
-            return
+        for _ in range(3):
+            if sibling is None or not isinstance(sibling.tag, str):
+                break
+            chunks = [chunk.strip(" >»＞|·") for chunk in _texts(sibling)]
+            if sum(map(len, chunks)) > 24:  # a block of its own, no heading
+                break
+            named = [chunk for chunk in chunks if len(chunk) >= 2 and not PAGER.fullmatch(chunk)]
+            if named:
+                yield from named
+                return
+            sibling = sibling.getprevious()
         parent = holder.getparent()
         if parent is None or parent.tag in ("body", "html"):
             return

@@ -10,7 +10,9 @@ from govcrawl.inspection import Inspection
 from govcrawl.items import CantTell, Evidence, Page, Role, Site
 from govcrawl.registry import page, rule, visit
 
-_ZONE = re.compile(r"新区|开发区|高新|经开|管委会|管理委员会|园区|度假|风景|示范区|港区|走廊|生态园|集聚区|新城")
+_ZONE = re.compile(
+    r"新区|开发区|高新|经开|管委会|管理委员会|园区|度假|风景|示范区|港区|走廊|生态园|集聚区|新城"
+)
 
 
 def _site(url: str, kind: str = "portal", name: str = "示例市人民政府") -> Inspection:
@@ -20,8 +22,15 @@ def _site(url: str, kind: str = "portal", name: str = "示例市人民政府") -
 
 @rule(
     "D4.1a",
-    fails=[_site("http://www.example.com/"), _site("http://example.gov.cn/"), _site("http://www.jyj.gov.cn/", "department", "示例市教育局")],
-    passes=[_site("http://www.example.gov.cn/"), _site("http://jyj.example.gov.cn/", "department", "示例市教育局")],
+    fails=[
+        _site("http://www.example.com/"),
+        _site("http://example.gov.cn/"),
+        _site("http://www.jyj.gov.cn/", "department", "示例市教育局"),
+    ],
+    passes=[
+        _site("http://www.example.gov.cn/"),
+        _site("http://jyj.example.gov.cn/", "department", "示例市教育局"),
+    ],
 )
 def irregular_domain(site: Inspection) -> Iterator[Evidence]:
     """The domain is not www.<area>.gov.cn (portal) or <department>.<area>.gov.cn (department)."""
@@ -54,7 +63,9 @@ def foreign_site_name(site: Inspection) -> Iterator[Evidence]:
     names = tuple(filter(None, (site.site.name, site.site.organizer)))
     if any(form in shown for name in names for form in name_forms(name)):
         return
-    stems = {part[at : at + 2] for name in names for part in _COMMON.split(name) for at in range(len(part) - 1)}
+    stems = {
+        part[at : at + 2] for name in names for part in _COMMON.split(name) for at in range(len(part) - 1)
+    }
     if any(stem in shown for stem in stems):
         raise CantTell(f"the home page calls itself {site.dealings.names[0]}, the roster {site.site.name}")
     yield Evidence(site.site.url, site.dealings.names[0], expected=site.site.name)
@@ -62,9 +73,12 @@ def foreign_site_name(site: Inspection) -> Iterator[Evidence]:
 
 @rule(
     "D4.1c",
-    merge="site",
+    merge="observed",
     fails=[page("<div class=header><h1>欢迎访问</h1></div><div class=main><p>正文</p></div>")],
-    passes=[page("<div class=header><h1>示例市人民政府</h1></div>"), page('<div class=header><img alt="中国·示例 示例市人民政府门户网站" src=l.png></div>')],
+    passes=[
+        page("<div class=header><h1>示例市人民政府</h1></div>"),
+        page('<div class=header><img alt="中国·示例 示例市人民政府门户网站" src=l.png></div>'),
+    ],
 )
 def hidden_site_name(page: Page) -> Iterator[Evidence]:
     """The header of a page does not show the name of the site."""
@@ -72,4 +86,5 @@ def hidden_site_name(page: Page) -> Iterator[Evidence]:
     if state == "unseen":
         raise CantTell("the header may show the name in a picture or through a script")
     if state == "absent":
-        yield Evidence(page.url, "页头未见网站名称", expected=page.site.name, excerpt="首页" if page.role is Role.HOME else "")
+        where = "首页" if page.role is Role.HOME else "内页"
+        yield Evidence(page.url, f"{where}页头未见网站名称", expected=page.site.name)

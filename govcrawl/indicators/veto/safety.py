@@ -98,7 +98,7 @@ def forged_date(page: Page) -> Iterator[Evidence]:
     if made is not None and shown - made > _APART:
         yield Evidence(page.url, f"标注 {shown.isoformat()}", expected=f"网址日期 {made.isoformat()}")
     seen = page.fetched_at or page.at
-    latest = max(page.at, seen.astimezone(page.at.tzinfo))  # the day in China
+    latest = max(page.at, seen.astimezone(page.at.tzinfo) if page.at.tzinfo else page.at)  # the day in China
     if shown > latest.date() + timedelta(days=1):
         yield Evidence(
             page.url, f"标注未来日期 {shown.isoformat()}", expected=f"≤ {latest.date().isoformat()}"
