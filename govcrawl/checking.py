@@ -1,4 +1,4 @@
-"""Runs rules over pages and inspections and turns whatever comes out, exceptions too, into recorded outcomes."""
+"""Runs rules over pages and inspections; whatever comes out, exceptions too, is a recorded outcome."""
 
 from __future__ import annotations
 
@@ -102,9 +102,13 @@ class Checking:
             return [self._one(spec, Outcome.UNTESTED, spec.look_at or "no check is bound to this rule")]
         found = []
         hit = _hit(spec)
-        for key, seen in sorted(result.evidence.items(), key=lambda item: (item[1].url, item[1].selector, item[1].observed)):
+        for key, seen in sorted(
+            result.evidence.items(), key=lambda item: (item[1].url, item[1].selector, item[1].observed)
+        ):
             pages = result.pages[key]
-            shown = replace(seen, excerpt=f"{pages} pages; {seen.excerpt}".rstrip("; ")) if pages > 1 else seen
+            shown = (
+                replace(seen, excerpt=f"{pages} pages; {seen.excerpt}".rstrip("; ")) if pages > 1 else seen
+            )
             found.append(self._one(spec, hit, "", (shown,)))
         if result.open:
             pages_open = sorted(result.open.items())
@@ -113,7 +117,14 @@ class Checking:
             found.append(self._one(spec, Outcome.CANT_TELL, note, evidence))
         if result.errors:
             url, why = min(result.errors.items())
-            found.append(self._one(spec, Outcome.UNTESTED, f"check error on {len(result.errors)} pages: {why}", (Evidence(url, why),)))
+            found.append(
+                self._one(
+                    spec,
+                    Outcome.UNTESTED,
+                    f"check error on {len(result.errors)} pages: {why}",
+                    (Evidence(url, why),),
+                )
+            )
         if found:
             return found
         if result.passed:
@@ -122,9 +133,13 @@ class Checking:
             return [self._one(spec, Outcome.INAPPLICABLE, result.inapplicable)]
         return [self._one(spec, Outcome.UNTESTED, "no page of this kind was read")]
 
-    def _one(self, spec: RuleSpec, outcome: Outcome, message: str = "", evidence: tuple[Evidence, ...] = ()) -> Finding:
+    def _one(
+        self, spec: RuleSpec, outcome: Outcome, message: str = "", evidence: tuple[Evidence, ...] = ()
+    ) -> Finding:
         site, quarter = self.inspection.site.site_id, self.inspection.quarter
-        return Finding(site, quarter, spec.code, outcome, self.edition.id, message, evidence, self.inspection.at)
+        return Finding(
+            site, quarter, spec.code, outcome, self.edition.id, message, evidence, self.inspection.at
+        )
 
 
 def _hit(spec: RuleSpec) -> Outcome:
@@ -138,5 +153,7 @@ def _arguments(one: Rule, spec: RuleSpec) -> dict[str, Any]:
     values = {name: getattr(spec, name) for name in one.arguments}
     missing = sorted(name for name, value in values.items() if value is None)
     if missing:
-        raise EditionError(f"rule {one.code} {one.name} needs {', '.join(missing)}, which the edition does not give")
+        raise EditionError(
+            f"rule {one.code} {one.name} needs {', '.join(missing)}, which the edition does not give"
+        )
     return values

@@ -36,7 +36,13 @@ R = TypeVar("R")
 _FILE = click.Path(path_type=Path)
 _MODES = {"automatic": "自动", "assisted": "辅助", "manual": "人工", "external": "外部数据"}
 _PARTS = {"veto": "单项否决", "deduction": "扣分", "bonus": "加分"}
-_OUTCOMES = {"passed": "通过", "failed": "有问题", "cantTell": "待人工确认", "inapplicable": "不适用", "untested": "未检查"}
+_OUTCOMES = {
+    "passed": "通过",
+    "failed": "有问题",
+    "cantTell": "待人工确认",
+    "inapplicable": "不适用",
+    "untested": "未检查",
+}
 
 
 def main() -> None:
@@ -84,22 +90,44 @@ def opened(mongo: str) -> Iterator[Sync]:
             db.client.close()
 
 
-# --- inspect ----------------------------------------------------------------------------------------------------------
+# --- inspect ------------------------------------------------------------------------------------------------
 
 
 @cli.command()
 @click.argument("site_ids", nargs=-1, metavar="[SITE_ID]...")
 @click.option("--quarter", required=True, help="Quarter, such as 2023Q3.")
-@click.option("--at", default="", help="Monitoring point, YYYY-MM-DD [HH:MM], Beijing time; default: the quarter's last day.")
+@click.option(
+    "--at",
+    default="",
+    help="Monitoring point, YYYY-MM-DD [HH:MM], Beijing time; default: the quarter's last day.",
+)
 @click.option("--registry", type=_FILE, default=None, help="Roster (CSV or XLSX); default: the built-in one.")
 @click.option("--proxy", default="", help="Forward proxy, such as http://127.0.0.1:3128.")
-@click.option("--replay", type=_FILE, default=None, help="Folder or WARC that answers instead of the network.")
-@click.option("--edition", type=_FILE, default=None, help="Edition of the standard (TOML); default: the one in force.")
-@click.option("--lexicon", type=_FILE, default=None, help="Wrong expressions (wrong => right); default: a sample.")
-@click.option("--domains", type=_FILE, default=None, help="Domains no page should lead to; default: a sample.")
-@click.option("--workers", type=click.IntRange(1, 256), default=None, help="Worker processes; default: one per core.")
-@click.option("--delay", type=click.FloatRange(0, 60), default=0.25, show_default=True, help="Seconds between two requests to one host.")
-@click.option("--budget", type=click.IntRange(1, 100_000), default=300, show_default=True, help="Pages per site.")
+@click.option(
+    "--replay", type=_FILE, default=None, help="Folder or WARC that answers instead of the network."
+)
+@click.option(
+    "--edition", type=_FILE, default=None, help="Edition of the standard (TOML); default: the one in force."
+)
+@click.option(
+    "--lexicon", type=_FILE, default=None, help="Wrong expressions (wrong => right); default: a sample."
+)
+@click.option(
+    "--domains", type=_FILE, default=None, help="Domains no page should lead to; default: a sample."
+)
+@click.option(
+    "--workers", type=click.IntRange(1, 256), default=None, help="Worker processes; default: one per core."
+)
+@click.option(
+    "--delay",
+    type=click.FloatRange(0, 60),
+    default=0.25,
+    show_default=True,
+    help="Seconds between two requests to one host.",
+)
+@click.option(
+    "--budget", type=click.IntRange(1, 100_000), default=300, show_default=True, help="Pages per site."
+)
 @click.option("--browser/--no-browser", default=True, help="Render pages that scripts fill.")
 @click.option("--summary", type=_FILE, default=None, help="File for the final figures as JSON.")
 @database
@@ -174,7 +202,9 @@ def _run(db: Sync, options: Options, sites: tuple[Site, ...]) -> Progress:
             return supervisor.run(report)
     except KeyboardInterrupt:
         left = supervisor.progress.left
-        click.echo(f"govcrawl: stopped: {left} of {len(sites)} sites are left; the same command goes on", err=True)
+        click.echo(
+            f"govcrawl: stopped: {left} of {len(sites)} sites are left; the same command goes on", err=True
+        )
         raise click.exceptions.Exit(1) from None
 
 
@@ -191,7 +221,8 @@ def _end(progress: Progress, failed: list[tuple[str, str]], summary: Path | None
     if summary is not None:
         summary.write_text(json.dumps(record) + "\n", "utf-8")
     click.echo(
-        f"run {progress.run} {progress.state}: {progress.planned} sites planned, {progress.done} done, {progress.failed} failed; "
+        f"run {progress.run} {progress.state}: {progress.planned} sites planned, "
+        f"{progress.done} done, {progress.failed} failed; "
         f"{progress.pages} pages in {progress.seconds:.0f} s, peak {progress.peak_mb:.0f} MB"
     )
     for site_id, reason in failed[:50]:
@@ -200,9 +231,11 @@ def _end(progress: Progress, failed: list[tuple[str, str]], summary: Path | None
         raise click.exceptions.Exit(1)
 
 
-# --- results ----------------------------------------------------------------------------------------------------------
+# --- results ------------------------------------------------------------------------------------------------
 
-_FORMAT = click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
+_FORMAT = click.option(
+    "--format", "form", type=click.Choice(["table", "jsonl"]), default="table", show_default=True
+)
 _QUARTER = click.option("--quarter", required=True, help="Quarter, such as 2023Q3.")
 
 
@@ -217,7 +250,8 @@ def score(quarter: str, edition: Path | None, mongo: str) -> None:
         summary = score_quarter(db, name, load_edition(edition))
     click.echo(
         f"{name}: 共检查网站 {summary.sites} 个（门户 {summary.portals} 个，部门 {summary.departments} 个）；"
-        f"已评分 {summary.scored} 个，平均 {_shown(summary.mean)} 分，最高 {_shown(summary.best)} 分，最低 {_shown(summary.worst)} 分"
+        f"已评分 {summary.scored} 个，平均 {_shown(summary.mean)} 分，"
+        f"最高 {_shown(summary.best)} 分，最低 {_shown(summary.worst)} 分"
     )
 
 
@@ -225,10 +259,14 @@ def score(quarter: str, edition: Path | None, mongo: str) -> None:
 @_QUARTER
 @click.option("--site", default=None, help="Only this site.")
 @click.option("--rule", default=None, help="Only this rule, such as V3.")
-@click.option("--all", "everything", is_flag=True, help="In the table, rules that passed or were not tested too.")
+@click.option(
+    "--all", "everything", is_flag=True, help="In the table, rules that passed or were not tested too."
+)
 @_FORMAT
 @database
-def findings(quarter: str, site: str | None, rule: str | None, everything: bool, form: str, mongo: str) -> None:
+def findings(
+    *, quarter: str, site: str | None, rule: str | None, everything: bool, form: str, mongo: str
+) -> None:
     """Print findings: in jsonl one object for each occurrence."""
     name = str(Quarter.parse(quarter))
     edition = load_edition()
@@ -240,7 +278,13 @@ def findings(quarter: str, site: str | None, rule: str | None, everything: bool,
             _lines(records)
             return
         rows = (
-            (one["site_id"], edition.rules[one["rule"]].title, _OUTCOMES[one["outcome"]], one["observed"] or one["message"], one["url"])
+            (
+                one["site_id"],
+                edition.rules[one["rule"]].title,
+                _OUTCOMES[one["outcome"]],
+                one["observed"] or one["message"],
+                one["url"],
+            )
             for one in records
             if everything or one["outcome"] in ("failed", "cantTell")
         )
@@ -259,7 +303,9 @@ def scores(quarter: str, form: str, mongo: str) -> None:
         if form == "jsonl":
             _lines(records)
             return
-        ordered = sorted(records, key=lambda one: (one["kind"] != "portal", -(one["total"] or 0), one["site_id"]))
+        ordered = sorted(
+            records, key=lambda one: (one["kind"] != "portal", -(one["total"] or 0), one["site_id"])
+        )
         rows = (
             (
                 one["site_id"],
@@ -298,7 +344,7 @@ def _table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
     console.print(table if table.row_count else "没有记录")
 
 
-# --- rules ------------------------------------------------------------------------------------------------------------
+# --- rules --------------------------------------------------------------------------------------------------
 
 
 @cli.command()
@@ -323,9 +369,14 @@ def rules(code: str | None) -> None:
             )
             for spec in edition.rules.values()
         )
-        _table(("编号", "名称", "部分", "二级指标", "分值", "上限", "期限", "方式", "可信度", "检查函数"), rows)
+        _table(
+            ("编号", "名称", "部分", "二级指标", "分值", "上限", "期限", "方式", "可信度", "检查函数"), rows
+        )
         untested = sum(1 for one in edition.rules if one not in checks)
-        click.echo(f"{len(edition.rules)} rules, {len(checks)} with a check, {untested} without: untested, never passed")
+        click.echo(
+            f"{len(edition.rules)} rules, {len(checks)} with a check, "
+            f"{untested} without: untested, never passed"
+        )
         return
     spec = edition.rules.get(code)
     if spec is None:
@@ -339,7 +390,8 @@ def _explain(spec: RuleSpec) -> None:
         spec.title,
         f"  {spec.en}",
         f"  条款: {spec.clause}",
-        f"  分值: {_shown(spec.points) or _PARTS[spec.part]}  上限: {_shown(spec.cap) or '—'}  期限: {spec.window or '—'}  抽样: {spec.sample or '—'}",
+        f"  分值: {_shown(spec.points) or _PARTS[spec.part]}  上限: {_shown(spec.cap) or '—'}",
+        f"  期限: {spec.window or '—'}  抽样: {spec.sample or '—'}",
         f"  方式: {_MODES[spec.mode]}  可信度: {spec.confidence}",
         f"  整改: {spec.fix}",
     ]
@@ -353,7 +405,7 @@ def _explain(spec: RuleSpec) -> None:
     click.echo("\n".join(lines))
 
 
-# --- sites ------------------------------------------------------------------------------------------------------------
+# --- sites --------------------------------------------------------------------------------------------------
 
 
 @cli.group()
@@ -372,7 +424,10 @@ def sites_list(file: Path | None, form: str) -> None:
         return
     _table(
         ("网站编号", "名称", "类别", "网址", "平台"),
-        ((site.site_id, site.name, "门户" if site.kind == "portal" else "部门", site.url, site.platform) for site in found),
+        (
+            (site.site_id, site.name, "门户" if site.kind == "portal" else "部门", site.url, site.platform)
+            for site in found
+        ),
     )
     click.echo(f"{len(found)} sites")
 
@@ -386,11 +441,16 @@ def sites_check(file: Path) -> None:
 
 @sites.command("import")
 @click.argument("file", type=_FILE)
-@click.option("--to", "target", type=_FILE, default=Path("roster.csv"), show_default=True, help="Roster to write.")
+@click.option(
+    "--to", "target", type=_FILE, default=Path("roster.csv"), show_default=True, help="Roster to write."
+)
 def sites_import(file: Path, target: Path) -> None:
     """Check a roster (CSV or XLSX) and write it as CSV; nothing is written when a row is bad."""
     count = import_roster(file, target)
-    click.echo(f"{count} sites written to {target}; inspect them with: govcrawl inspect --registry {target} --quarter ...")
+    click.echo(
+        f"{count} sites written to {target}; "
+        f"inspect them with: govcrawl inspect --registry {target} --quarter ..."
+    )
 
 
 if __name__ == "__main__":

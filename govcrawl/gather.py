@@ -36,11 +36,25 @@ _ERRORS: tuple[tuple[type[BaseException], str], ...] = (
     (DownloadFailedError, "reset"),
     (ValueError, "bad_url"),
 )
-_TRANSIENT = frozenset(("timeout", "reset", "refused", "dns", "truncated", "http_500", "http_502", "http_503", "http_504", "http_429", "http_408"))
+_TRANSIENT = frozenset(
+    (
+        "timeout",
+        "reset",
+        "refused",
+        "dns",
+        "truncated",
+        "http_500",
+        "http_502",
+        "http_503",
+        "http_504",
+        "http_429",
+        "http_408",
+    )
+)
 
 
 class PoliteHandler(BoundedHandler):
-    """Waits its turn at the host and its address before each request and tells the pace how the host took it."""
+    """Waits its turn at host and address before each request and tells the pace how the host took it."""
 
     async def download_request(self, request: Request) -> Response:
         """Return the response; raises the download errors of Scrapy."""
@@ -55,7 +69,7 @@ class PoliteHandler(BoundedHandler):
         wait = response.headers.get("Retry-After")
         if response.status == 429 or (wait and response.status == 503):
             services.pace.penalise(request.url, retry_after(wait, datetime.now(UTC)))
-        elif response.status < 500:  # a page that fails is tried again later; it is no reason to slow the others
+        elif response.status < 500:  # a failing page is tried again later: no reason to slow the others
             services.pace.observe(request.url, elapsed)
         return response
 

@@ -20,7 +20,7 @@ class GovcrawlError(Exception):
     """Ends a command with one clear line (what, where, what to do) and exit code 2."""
 
 
-class NotConfigured(GovcrawlError):
+class NotConfigured(GovcrawlError):  # noqa: N818  (Scrapy's name for it)
     """A component lacks the setting named in the message."""
 
 
@@ -28,7 +28,7 @@ class CantTell(Exception):  # noqa: N818  (an outcome, not an error)
     """Raised by a check when a person has to decide; the argument says why."""
 
 
-class Inapplicable(Exception):  # noqa: N818
+class Inapplicable(Exception):  # noqa: N818  (the same)
     """Raised by a check when its rule does not apply to this site or page."""
 
 
@@ -78,7 +78,7 @@ class Site:
         return (urlsplit(self.url).hostname or "").lower()
 
     def owns(self, url: str) -> bool:
-        """Tell whether an address belongs to this site (its host, with or without www., or an allowed host)."""
+        """Tell whether an address is of this site: its host, with or without www., or an allowed host."""
         host = (urlsplit(url).hostname or "").lower()
         bare = host.removeprefix("www.")
         return bare == self.host.removeprefix("www.") or host in self.allowed_hosts

@@ -7,7 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bars
 
 from govcrawl.supervisor import Progress
@@ -21,7 +28,9 @@ def shown(planned: int, run: str) -> Iterator[Callable[[Progress], None]]:
     if sys.stderr.isatty():
         with _bars() as bars:
             task = bars.add_task(f"run {run}", total=planned, note="")
-            yield lambda progress: bars.update(task, completed=progress.done + progress.failed, note=_note(progress))
+            yield lambda progress: bars.update(
+                task, completed=progress.done + progress.failed, note=_note(progress)
+            )
         return
     yield _Lines()
 
@@ -52,6 +61,7 @@ class _Lines:
         finished = progress.done + progress.failed
         left = progress.seconds / finished * progress.left if finished else 0.0
         sys.stderr.write(
-            f"run {progress.run}: {finished}/{progress.planned} sites, {_note(progress)}, about {left:.0f} s left\n"
+            f"run {progress.run}: {finished}/{progress.planned} sites, {_note(progress)}, "
+            f"about {left:.0f} s left\n"
         )
         sys.stderr.flush()

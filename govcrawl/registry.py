@@ -15,7 +15,19 @@ from govcrawl.quarter import SHANGHAI
 
 Check = Callable[..., Iterator[Evidence]]
 EXAMPLE_SITE = Site("example", "示例市人民政府", "portal", "city", "339900", "", "http://www.example.gov.cn/")
-_ARGUMENTS = {"page", "site", "window", "second_window", "limit", "threshold", "lacking", "sample", "seconds", "working_days", "due"}
+_ARGUMENTS = {
+    "page",
+    "site",
+    "window",
+    "second_window",
+    "limit",
+    "threshold",
+    "lacking",
+    "sample",
+    "seconds",
+    "working_days",
+    "due",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +61,30 @@ def rule(
 ) -> Callable[[Check], Check]:
     """Bind a check to a code of the edition.
 
-    The first parameter of the check names its scope: `page` (run on every page read) or `site` (an Inspection, run
-    once). Further parameters are taken from the edition by name: window, second_window, limit, threshold, lacking,
-    sample, seconds, working_days; `due` is the edition's table of how often columns are due. `merge` says what
-    counts once over all pages: "" every occurrence, "observed" every distinct observation, "site" the whole site.
+    The first parameter of the check names its scope: `page` (run on every page read) or `site` (an
+    Inspection, run once). Further parameters are taken from the edition by name: window, second_window,
+    limit, threshold, lacking, sample, seconds, working_days; `due` is the edition's table of how often
+    columns are due. `merge` says what counts once over all pages: "" every occurrence, "observed" every
+    distinct observation, "site" the whole site.
     Raises GovcrawlError at import for a declaration that contradicts itself.
     """
 
     def bind(check: Check) -> Check:
         names = tuple(inspect.signature(check).parameters)
         if not names or names[0] not in ("page", "site") or not set(names) <= _ARGUMENTS:
-            raise GovcrawlError(f"rule {code}: {check.__name__}{names} must start with page or site; known: {sorted(_ARGUMENTS)}")
+            raise GovcrawlError(
+                f"rule {code}: {check.__name__}{names} must start with page or site; "
+                f"known: {sorted(_ARGUMENTS)}"
+            )
         if code in _RULES and _RULES[code].check.__module__ != check.__module__:
             raise GovcrawlError(f"rule {code} is bound twice: {_RULES[code].name} and {check.__name__}")
         if not fails or not passes:
             raise GovcrawlError(f"rule {code} needs an example that fails and one that passes")
         if merge not in ("", "observed", "site"):
             raise GovcrawlError(f"rule {code}: merge is '{merge}'; it is '', 'observed' or 'site'")
-        _RULES[code] = Rule(code, check.__name__, check, names[0], names[1:], merge, tuple(fails), tuple(passes))
+        _RULES[code] = Rule(
+            code, check.__name__, check, names[0], names[1:], merge, tuple(fails), tuple(passes)
+        )
         return check
 
     return bind
@@ -81,7 +99,7 @@ def rules() -> Mapping[str, Rule]:
     return dict(sorted(_RULES.items()))
 
 
-# --- examples ---------------------------------------------------------------------------------------------------------
+# --- examples -----------------------------------------------------------------------------------------------
 
 
 def page(
@@ -137,7 +155,8 @@ def menu(*columns: tuple[str, str]) -> str:
 def listing(*rows: tuple[str, str]) -> str:
     """Return a list of (title, date) rows with addresses of their own."""
     entries = "".join(
-        f'<li><a href="/a/{index}.html">{title}</a><span>{day}</span></li>' for index, (title, day) in enumerate(rows)
+        f'<li><a href="/a/{index}.html">{title}</a><span>{day}</span></li>'
+        for index, (title, day) in enumerate(rows)
     )
     return f"<ul>{entries}</ul>"
 

@@ -21,7 +21,9 @@ def score_quarter(db: Sync, quarter: str, edition: Edition) -> QuarterSummary:
     """Score every inspected site of a quarter, store scores and summary, and return the summary."""
     sites = inspected_sites(db, quarter)
     if not sites:
-        raise GovcrawlError(f"quarter {quarter}: nothing inspected yet; run: govcrawl inspect --quarter {quarter}")
+        raise GovcrawlError(
+            f"quarter {quarter}: nothing inspected yet; run: govcrawl inspect --quarter {quarter}"
+        )
     codes = frozenset(bound(edition))
     scores: list[SiteScore] = []
     records = reads.findings(db, quarter)
@@ -49,9 +51,15 @@ def inspected_sites(db: Sync, quarter: str) -> dict[str, Site]:
 def occurrences(records: Iterator[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield one flat record for each evidence of each finding; a finding without evidence gives one."""
     for doc in records:
-        base = {name: doc[name] for name in ("site_id", "quarter", "rule", "outcome", "edition", "message", "finding_id", "run")}
+        base = {
+            name: doc[name]
+            for name in ("site_id", "quarter", "rule", "outcome", "edition", "message", "finding_id", "run")
+        }
         for seen in doc["evidence"] or [{"url": "", "observed": ""}]:
-            yield base | {name: seen.get(name, "") for name in ("url", "observed", "expected", "selector", "excerpt", "screenshot")}
+            yield base | {
+                name: seen.get(name, "")
+                for name in ("url", "observed", "expected", "selector", "excerpt", "screenshot")
+            }
 
 
 def plain(value: Any) -> Any:

@@ -25,14 +25,17 @@ from govcrawl.proxy import EgressProxy
 from govcrawl.quarter import Quarter
 from govcrawl.sites import load_sites
 from govcrawl.standard import Edition, load_edition
-from govcrawl.store.client import connect, connect_async
+from govcrawl.store.client import Async, connect, connect_async
 from govcrawl.store.ledger import Ledger, open_run, plan
 from govcrawl.store.links import LinkBook
 from govcrawl.store.schema import ensure_schema
 from govcrawl.store.server import resolve
 from govcrawl.store.writer import Writer
 
-USER_AGENT = f"Mozilla/5.0 (compatible; govcrawl/{__version__}; government website inspection; +mailto:inspection@example.org)"
+USER_AGENT = (
+    f"Mozilla/5.0 (compatible; govcrawl/{__version__}; government website inspection; "
+    "+mailto:inspection@example.org)"
+)
 SETTING = "GOVCRAWL_SERVICES"
 
 
@@ -52,6 +55,12 @@ def _stated(sites: Iterable[Site]) -> Iterator[str]:
 class Services:
     """Opened once per worker process with `await Services.open(options)`; `await close()` ends it."""
 
+    db: Async
+    ledger: Ledger
+    book: LinkBook
+    writer: Writer
+    checker: LinkChecker
+
     def __init__(self, options: Options) -> None:
         self.options = options
         self.edition: Edition = load_edition(Path(options.edition) if options.edition else None)
@@ -59,7 +68,9 @@ class Services:
         self.at: datetime = self.quarter.monitoring_point(options.at or None)
         self.run = options.run
         self.owner = options.owner or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        self.sites = {site.site_id: site for site in load_sites(Path(options.registry) if options.registry else None)}
+        self.sites = {
+            site.site_id: site for site in load_sites(Path(options.registry) if options.registry else None)
+        }
         self.pace = Pace(delay=options.delay, per_host=options.per_host, workers=max(1, options.workers))
         self.guard = Guard([*options.egress(), *_stated(self.sites.values())])
         self._stack = AsyncExitStack()

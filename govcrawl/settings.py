@@ -23,9 +23,11 @@ DOWNLOAD_HANDLERS = {
 REMOTE_CONTROL_ENABLED = False
 TELNETCONSOLE_ENABLED = False
 
-TWISTED_REACTOR = "twisted.internet.asyncioreactor.AsyncioSelectorReactor"  # pymongo's asyncio API shares the loop
+# pymongo's asyncio API shares the loop.
+TWISTED_REACTOR = "twisted.internet.asyncioreactor.AsyncioSelectorReactor"
 
-DOWNLOAD_MAXSIZE = bounds.MAX_BODY  # 32 MiB: a 4 MB gzip bomb took 1.1 GB under the default of 1 GiB, 112 MB under this
+# 32 MiB: a 4 MB gzip bomb took 1.1 GB under the default of 1 GiB, 112 MB under this.
+DOWNLOAD_MAXSIZE = bounds.MAX_BODY
 DOWNLOAD_WARNSIZE = 0  # the cap is enough; a warning a page would fill the log
 DOWNLOAD_TIMEOUT = bounds.MAX_SECONDS  # the whole answer, body included; V2 measures slowness apart
 DOWNLOAD_DELAY = 0  # govcrawl.pace keeps the gaps, per host and per address over all crawlers of the process
@@ -33,7 +35,7 @@ CONCURRENT_REQUESTS = 16
 CONCURRENT_REQUESTS_PER_DOMAIN = 16  # the pace holds it to Options.per_host
 ROBOTSTXT_OBEY = True  # lifted per site where the roster says the office is authorised
 COOKIES_ENABLED = False  # an anonymous visitor's first visit is what the standard judges
-RETRY_ENABLED = False  # SiteSpider retries with growing waits and keeps each try; the middleware retries at once
+RETRY_ENABLED = False  # SiteSpider retries with growing waits and keeps each try; this one retries at once
 METAREFRESH_ENABLED = False  # SiteSpider follows them knowing what page it is on
 REDIRECT_MAX_TIMES = bounds.MAX_REDIRECTS
 REFERRER_POLICY = "no-referrer"  # requests carry no history: two workers must get the same answers

@@ -112,7 +112,7 @@ class Supervisor:
     def _start(self) -> None:
         token = uuid.uuid4().hex[:8]
         options = self.options.with_(owner=f"{os.uname().nodename}:{os.getpid()}:{token}")
-        popen = subprocess.Popen(  # noqa: S603  (our own module, fixed arguments)
+        popen = subprocess.Popen(
             [sys.executable, "-m", "govcrawl.worker"],
             env={**os.environ, **options.to_environment(), "PYTHONPATH": _python_path()},
             stdin=subprocess.DEVNULL,
@@ -133,7 +133,9 @@ class Supervisor:
             early = time.monotonic() - worker.started < _EARLY and self.progress.pages == self._pages
             self._early, self._pages = self._early + 1 if early else 0, self.progress.pages
             if self._early >= _EARLY_MOST * self.options.workers:
-                raise GovcrawlError(f"workers end as soon as they start (exit code {code}); see their messages above")
+                raise GovcrawlError(
+                    f"workers end as soon as they start (exit code {code}); see their messages above"
+                )
             self.progress.restarts += 1
             self._start()
 

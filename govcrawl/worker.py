@@ -64,7 +64,9 @@ class Worker:
             return False
         site_id = str(row["site_id"])
         self._alone = row["crashes"] >= ALONE_AFTER
-        self._active[site_id] = asyncio.create_task(self._inspect(site_id, row["seed"]), name=f"site {site_id}")
+        self._active[site_id] = asyncio.create_task(
+            self._inspect(site_id, row["seed"]), name=f"site {site_id}"
+        )
         return True
 
     async def _wait(self) -> None:
@@ -116,8 +118,9 @@ async def work(options: Options, reactor: Any) -> None:
 def main() -> int:
     """Read the options the supervisor left in the environment and work; returns the exit code."""
     install_reactor("twisted.internet.asyncioreactor.AsyncioSelectorReactor")
-    from twisted.internet import reactor  # noqa: PLC0415  (only importable once it is installed)
+    from twisted.internet import reactor as installed  # noqa: PLC0415  (only importable once it is installed)
 
+    reactor: Any = installed  # zope's interfaces leave out what the asyncio reactor takes
     configure_logging({"LOG_LEVEL": "WARNING", "LOG_SHORT_NAMES": True})
     code = 0
 
@@ -133,10 +136,10 @@ def main() -> int:
             code = 1
         finally:
             with suppress(Exception):
-                reactor.stop()  # type: ignore[attr-defined]
+                reactor.stop()
 
-    reactor.callWhenRunning(lambda: asyncio.ensure_future(run()))  # type: ignore[attr-defined]
-    reactor.run(installSignalHandlers=False)  # type: ignore[attr-defined]
+    reactor.callWhenRunning(lambda: asyncio.ensure_future(run()))
+    reactor.run(installSignalHandlers=False)
     return code
 
 

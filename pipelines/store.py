@@ -30,7 +30,11 @@ class StorePipeline:
             return item
         await services.writer.site_findings(item.site_id, item.findings)
         if item.failed:
-            item.acknowledged = await services.ledger.fail(services.run, item.site_id, services.owner, item.failed)
+            item.acknowledged = await services.ledger.fail(
+                services.run, item.site_id, services.owner, item.failed
+            )
         else:
-            item.acknowledged = await services.ledger.done(services.run, item.site_id, services.owner, item.counts)
+            item.acknowledged = await services.ledger.done(
+                services.run, item.site_id, services.owner, item.counts
+            )
         return item

@@ -1,4 +1,4 @@
-"""Builds a spider class for every site of the roster that has no module of its own: `scrapy list` names them all."""
+"""Builds a spider class for every site of the roster without a module of its own: `scrapy list` names all."""
 
 from __future__ import annotations
 
@@ -29,10 +29,16 @@ def build(site: Site) -> type[SiteSpider]:
     if site.platform:
         if site.platform not in PLATFORMS:
             known = ", ".join(sorted(PLATFORMS))
-            raise GovcrawlError(f"site {site.site_id}: platform '{site.platform}' is unknown; leave it empty or use {known}")
+            raise GovcrawlError(
+                f"site {site.site_id}: platform '{site.platform}' is unknown; leave it empty or use {known}"
+            )
         base = PLATFORMS[site.platform]
     name = "".join(part.title() for part in site.site_id.split("-"))
-    return type(f"{name}Spider", (base,), {"name": site.site_id, "site": site, "__module__": __name__, "__doc__": site.name})
+    return type(
+        f"{name}Spider",
+        (base,),
+        {"name": site.site_id, "site": site, "__module__": __name__, "__doc__": site.name},
+    )
 
 
 def custom() -> set[str]:

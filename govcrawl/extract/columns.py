@@ -69,22 +69,22 @@ _NOT_COLUMN = re.compile(
     r"设为首页|加入收藏|收藏本站|搜索|高级(?:搜索|检索)|检索|智能问答|打印.*|关闭.*|分享.*|上一[篇条页].*|下一[篇条页].*|更多.*|more.*|查看.*|详情|详细|进入.*|点击.*|网站支持.*|技术支持.*|"
     r"网站纠错|我为政府网站找错|找错|纠错|.*ICP备.*|.*公网安备.*|.*\.(?:com|cn|org).*|标识码.*|字号|[大中小]|官方.*|新媒体.*|政务新媒体.*|天气.*|邮箱.*|导航|展开|收起|"
     r"提交|重置|查询|忘记密码|退出|全文|.*RSS.*|浏览次数.*|来源.*|责任编辑.*|\W*",
-    re.I,
+    re.IGNORECASE,
 )
 _ARTICLE_URL = re.compile(
     r"/art/\d|/art_\d|[/_]content[/_]\w*\d|/info/\d+/\d+\.|/[tcP]\d{8}_\d+|/post_\d+|/\d{4}[-/]\d{1,2}[-/]\d{1,2}/|/\d{6,}\.s?html?$|/(?:con|content|detail|view|article|show)\w*\.(?:jsp|aspx?|php|do|html?)\?",
-    re.I,
+    re.IGNORECASE,
 )
-_FILE_URL = re.compile(r"\.(?:docx?|xlsx?|pptx?|wps|pdf|ofd|rar|zip|jpe?g|png|gif|mp4|apk)$", re.I)
+_FILE_URL = re.compile(r"\.(?:docx?|xlsx?|pptx?|wps|pdf|ofd|rar|zip|jpe?g|png|gif|mp4|apk)$", re.IGNORECASE)
 _FOOTER_NAMES = re.compile(
-    r"(?:^|[\s_-])(?:foot\w*|bottom\w*|copyright|friend\w*|yqlj|bq|banquan|links?)(?:$|[\s_-])", re.I
+    r"(?:^|[\s_-])(?:foot\w*|bottom\w*|copyright|friend\w*|yqlj|bq|banquan|links?)(?:$|[\s_-])", re.IGNORECASE
 )
 _CRUMB_NAMES = re.compile(
     r"(?:^|[\s_-])(?:breadcrumb\w*|crumbs?|position|location|dqwz|weizhi|curr\w*|pager?|pag(?:ing|ination))(?:$|[\s_-])",
-    re.I,
+    re.IGNORECASE,
 )
 _MORE = re.compile(
-    r"\s*(?:[>»+·]*\s*(?:更多|more|查看更多|查看全部|全部|MORE)\s*[>»+·.…]*|[>»]{1,3}|\+)\s*", re.I
+    r"\s*(?:[>»+·]*\s*(?:更多|more|查看更多|查看全部|全部|MORE)\s*[>»+·.…]*|[>»]{1,3}|\+)\s*", re.IGNORECASE
 )
 _TRIM = re.compile(r"^[\s·•>»＞|【\[《]+|[\s·•>»＞|】\]》]+$")
 _HANZI = re.compile(r"[㐀-鿿]")
@@ -125,7 +125,7 @@ def _by_path(url: str) -> ColumnType:
 def is_article_url(url: str) -> bool:
     """Tell by the address alone whether it is an article rather than a column."""
     if re.search(
-        r"/col/col\d+/|/index(?:_\d+)?\.s?html?$|/list\d*\.|/$", urlsplit(url).path, re.I
+        r"/col/col\d+/|/index(?:_\d+)?\.s?html?$|/list\d*\.|/$", urlsplit(url).path, re.IGNORECASE
     ) and not re.search(r"/art/", url):
         return False
     return bool(_ARTICLE_URL.search(url)) or date_in_url(url) is not None

@@ -22,14 +22,15 @@ _SOURCES = {
 }
 _SKIPPED = re.compile(
     r"\s*(?:javascript|vbscript|mailto|tel|sms|data|about|blob|file|ftp|weixin|tencent|mqq\w*|thunder)\s*:",
-    re.I,
+    re.IGNORECASE,
 )
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 _TEMPLATE = re.compile(r"\{\{|\$\{|<%|<\w|['\"]\s*\+|\+\s*['\"]|\[\[")
 _SPACE = re.compile(r"[\t\r\n]+")
 _UNSAFE = re.compile(r"[^\x21-\x7e]|[\"<>\\^`{|}]")
 _ATTACHMENT = re.compile(
-    r"\.(?:docx?|xlsx?|pptx?|wps|et|pdf|ofd|rar|zip|7z|txt|csv|jpe?g|png|gif|bmp|mp[34]|wmv|flv|avi)$", re.I
+    r"\.(?:docx?|xlsx?|pptx?|wps|et|pdf|ofd|rar|zip|7z|txt|csv|jpe?g|png|gif|bmp|mp[34]|wmv|flv|avi)$",
+    re.IGNORECASE,
 )
 URL_LIMIT = 2048
 
@@ -49,13 +50,15 @@ class Link:
 
 
 def absolute(page: Page, href: str) -> str:
-    """Return the absolute http(s) address of an href on a page, without fragment; empty when it leads nowhere."""
+    """Return the absolute http(s) address of an href, without fragment; empty if it leads nowhere."""
     href = _SPACE.sub("", href).strip()
     if not href or href[0] == "#" or len(href) > URL_LIMIT:
         return ""
     base = page.base_url
     if href[0] == "/" or "://" in href:
-        base = base[: base.find("/", 8)] if base.find("/", 8) > 0 else base  # menus repeat on every page of a site
+        base = (
+            base[: base.find("/", 8)] if base.find("/", 8) > 0 else base
+        )  # menus repeat on every page of a site
     return _resolved(base, href)
 
 

@@ -15,14 +15,17 @@ _QUERY = re.compile(r"""["']?(\w+)["']?\s*:\s*["']([^"']*)["']""")
 class HanwebSpider(SiteSpider):
     """Lists carry their records as CDATA in a `<datastore>`, or load them from the unit builder."""
 
-    marks = re.compile(r"/col/col\d+/|/art/\d{4}/\d{1,2}/\d{1,2}/art_|jpaas|hanweb|<datastore", re.I)
+    marks = re.compile(r"/col/col\d+/|/art/\d{4}/\d{1,2}/\d{1,2}/art_|jpaas|hanweb|<datastore", re.IGNORECASE)
 
     @classmethod
     def data_sources(cls, page: Page) -> tuple[str, ...]:
-        """Return the unit-builder addresses the page's list blocks name in their attributes, then the usual ones."""
+        """Return the unit-builder addresses in the attributes of list blocks, then the usual ones."""
         found = []
         for block in page.tree.iter("div", "script", "input"):
-            path, query = block.get("url") or "", block.get("querydata") or block.get("querydata".upper()) or ""
+            path, query = (
+                block.get("url") or "",
+                block.get("querydata") or block.get("querydata".upper()) or "",
+            )
             if "build/unit" not in path or not query:
                 continue
             parameters = urlencode(_QUERY.findall(query))

@@ -8,13 +8,15 @@ from urllib.parse import urljoin
 from govcrawl.items import Page
 from spiders.base import SiteSpider
 
-_PAGER = re.compile(r"""createPage(?:HTML|Html)\w*\(\s*["']?(\d{1,4})["']?\s*,\s*["']?\d+["']?\s*,\s*["'](\w+)["']\s*,\s*["'](s?html?)["']""")
+_PAGER = re.compile(
+    r"""createPage(?:HTML|Html)\w*\(\s*["']?(\d{1,4})["']?\s*,\s*["']?\d+["']?\s*,\s*["'](\w+)["']\s*,\s*["'](s?html?)["']"""
+)
 
 
 class TrsSpider(SiteSpider):
     """Pagers are written by a script call that states the number of pages."""
 
-    marks = re.compile(r"/t\d{8}_\d+\.s?html?|TRS_Editor|createPageHTML|trs_web|TRSCMS", re.I)
+    marks = re.compile(r"/t\d{8}_\d+\.s?html?|TRS_Editor|createPageHTML|trs_web|TRSCMS", re.IGNORECASE)
 
     @classmethod
     def last_page(cls, page: Page) -> str:

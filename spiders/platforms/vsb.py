@@ -10,4 +10,4 @@ from spiders.base import SiteSpider
 class VsbSpider(SiteSpider):
     """Static pages throughout; page numbers count down, so the last page is the oldest: `xwdt/1.htm`."""
 
-    marks = re.compile(r"info/\d{3,5}/\d+\.htm|_vsb_|vsbcontent|/_sitegray/|webber\b", re.I)
+    marks = re.compile(r"info/\d{3,5}/\d+\.htm|_vsb_|vsbcontent|/_sitegray/|webber\b", re.IGNORECASE)

@@ -14,8 +14,24 @@ _INNER = page('<a href="http://a.gov.cn/x.html">文件下载</a>', url="/a.html"
 
 @rule(
     "D4.3a",
-    fails=[visit(_HOME, links={"http://a.gov.cn/x.html": LinkState.DEAD, "http://www.example.gov.cn/p.png": LinkState.ALIVE})],
-    passes=[visit(_HOME, links={"http://a.gov.cn/x.html": LinkState.ALIVE, "http://www.example.gov.cn/p.png": LinkState.ALIVE})],
+    fails=[
+        visit(
+            _HOME,
+            links={
+                "http://a.gov.cn/x.html": LinkState.DEAD,
+                "http://www.example.gov.cn/p.png": LinkState.ALIVE,
+            },
+        )
+    ],
+    passes=[
+        visit(
+            _HOME,
+            links={
+                "http://a.gov.cn/x.html": LinkState.ALIVE,
+                "http://www.example.gov.cn/p.png": LinkState.ALIVE,
+            },
+        )
+    ],
 )
 def dead_link_on_homepage(site: Inspection) -> Iterator[Evidence]:
     """A link, picture or attachment of the home page is dead or leads to the wrong place."""
@@ -48,6 +64,8 @@ def _dead_links(site: Inspection, *, on_home: bool) -> Iterator[Evidence]:
         elif check.state is not LinkState.ALIVE:
             seen = check.reason or check.error or str(check.status)
             where = f"{use.pages} pages, first {use.page}" if use.pages > 1 else use.page
-            yield Evidence(target, f"{check.state.value}: {seen}", selector=use.page, excerpt=f"{use.text} ({where})")
+            yield Evidence(
+                target, f"{check.state.value}: {seen}", selector=use.page, excerpt=f"{use.text} ({where})"
+            )
     if unknown:
         raise CantTell(f"{len(unknown)} links could not be judged, first {unknown[0]}")

@@ -19,7 +19,8 @@ MARKS = {
 _FULL = (
     '<div class=footer><a href="http://bszs.conac.cn/sitename?method=show&amp;id=1"><img src="red.png"></a>'
     "<p>主办单位：示例市人民政府办公室 联系电话：0571-12345678 网站标识码：3399000001 浙ICP备12345678号-1</p>"
-    '<p><a href="http://www.beian.gov.cn/portal/registerSystemInfo?recordcode=33990002000001">浙公网安备 33990002000001号</a></p>'
+    '<p><a href="http://www.beian.gov.cn/portal/registerSystemInfo?recordcode=33990002000001">'
+    "浙公网安备 33990002000001号</a></p>"
     "</div>"
 )
 

@@ -8,9 +8,18 @@ from govcrawl.inspection import Inspection
 from govcrawl.items import CantTell, Evidence, Page, Role
 from govcrawl.registry import page, rule, visit
 
-_SITE = "<meta name=SiteName content=示例市人民政府><meta name=SiteDomain content=www.example.gov.cn><meta name=SiteIDCode content=3399000001>"
-_CONTENT = "<meta name=ArticleTitle content=标题><meta name=PubDate content='2023-09-18 10:00'><meta name=ContentSource content=示例市>"
-_COLUMN = "<meta name=ColumnName content=要闻><meta name=ColumnType content=要闻><meta name=ColumnKeywords content=要闻><meta name=ColumnDescription content=要闻>"
+_SITE = (
+    "<meta name=SiteName content=示例市人民政府><meta name=SiteDomain content=www.example.gov.cn>"
+    "<meta name=SiteIDCode content=3399000001>"
+)
+_CONTENT = (
+    "<meta name=ArticleTitle content=标题><meta name=PubDate content='2023-09-18 10:00'>"
+    "<meta name=ContentSource content=示例市>"
+)
+_COLUMN = (
+    "<meta name=ColumnName content=要闻><meta name=ColumnType content=要闻>"
+    "<meta name=ColumnKeywords content=要闻><meta name=ColumnDescription content=要闻>"
+)
 
 
 def _page(head: str, role: Role) -> Page:

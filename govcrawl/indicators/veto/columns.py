@@ -34,7 +34,7 @@ _NEW = listing(("市政府召开常务会议", "2023-09-18"), ("关于开展专�
 def stale_columns_together(
     site: Inspection, window: Window, second_window: Window, threshold: int
 ) -> Iterator[Evidence]:
-    """Five or more 动态要闻 columns (2 weeks) and top-level 通知公告, 政策文件 columns (6 months) show nothing new."""
+    """Five or more 动态要闻 (2 weeks) and top 通知公告, 政策文件 columns (6 months) show nothing new."""
     news = of_kind(site, ColumnType.NEWS, top=False)
     slow = of_kind(site, ColumnType.NOTICE, top=True) + of_kind(site, ColumnType.POLICY, top=True)
     if not news and not slow:
