@@ -15,27 +15,39 @@ import os
 import shutil
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urldefrag, urlsplit
 
 from playwright.async_api import Browser as Playwrights
-from playwright.async_api import BrowserContext, CDPSession, Dialog, Error, Page, Playwright, async_playwright
+from playwright.async_api import (
+    BrowserContext,
+    CDPSession,
+    ConsoleMessage,
+    Dialog,
+    Error,
+    Page,
+    Playwright,
+    async_playwright,
+)
 
 from govcrawl import __version__, inpage, picture, processes
+from govcrawl.bounds import MAX_REDIRECTS, MAX_URL, markup
+from govcrawl.decoding import decode
 from govcrawl.items import GovcrawlError
 from govcrawl.proxy import NAME, EgressProxy
 
 SETTLE = 5.0  # seconds a page may take to fall silent after its document is parsed
 QUIET = 0.3  # seconds without a request that count as silence
+PARSE = 0.6  # of the time left: a document that waits longer for a script is read as far as it came
 GRACE = 2.0  # seconds for closing a tab or a context before the next harder step
 LAUNCH = 20.0  # seconds to start Chromium
 WATCH = 0.5  # seconds between two looks at the memory of its processes
 MAX_PROCESS_MB = 1_200  # a process of Chromium that holds more is killed
-MAX_BODY = 32 * 1024 * 1024
-MAX_URL = 2_048
-MAX_REDIRECTS = 10
+MAX_DOCUMENT = 8 * 1024 * 1024  # bytes: a longer document is nothing a browser has to show
+MAX_REQUESTS = 1_500  # of one visit; real home pages make up to 400
+MAX_FRAMES = 50
 MAX_NAVIGATIONS = 10  # of one visit: scripts and refresh tags may lead on this often
 MAX_DIALOGS = 20
 MAX_CONSOLE = 20
@@ -77,7 +89,7 @@ ERRORS = (
     ("ERR_TOO_MANY_REDIRECTS", "redirects"),
     ("ERR_RESPONSE_HEADERS_TOO_BIG", "too_large"),
     ("ERR_RESPONSE_HEADERS", "protocol"),
-    ("ERR_INVALID", "protocol"),
+    ("ERR_INVALID_", "protocol"),
     ("ERR_HTTP2", "protocol"),
     ("ERR_BLOCKED", "blocked"),
     ("ERR_UNSAFE_PORT", "blocked"),
@@ -87,6 +99,13 @@ ERRORS = (
     ("Download is starting", "download"),
     ("crashed", "crashed"),
     ("closed", "crashed"),
+)
+
+# Failures of Chromium that are answers of the site: an error status without a body, a password asked for.
+_ANSWERED = (
+    "ERR_HTTP_RESPONSE_CODE_FAILURE",
+    "ERR_INVALID_AUTH_CREDENTIALS",
+    "interrupted by another navigation",
 )
 
 # Pictures, sound and fonts tell a reading nothing; they are not fetched for it.
@@ -199,10 +218,13 @@ class _Visit:
         self.fatal: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._cdp: CDPSession | None = None
         self._frame = ""
-        self._pending: set[object] = set()
+        self._loader = ""
+        self._fault = ""
+        self._pending: set[str] = set()
         self._stir = asyncio.Event()
+        self._parsed = asyncio.Event()
         self._chores: set[asyncio.Task[None]] = set()
-        self._redirects = self._navigations = self._dialogs = 0
+        self._redirects = self._navigations = self._dialogs = self._requests = self._frames = 0
 
     @property
     def elapsed(self) -> float:
@@ -226,23 +248,39 @@ class _Visit:
         page.on("dialog", self._dialog)
         page.on("popup", lambda popup: self._chore(popup.close()))
         page.on("download", lambda _: self._end("download"))
-        page.on("console", lambda message: self._said(message.text))
-        page.on("request", self._asked)
-        page.on("requestfinished", self._answered)
-        page.on("requestfailed", self._answered)
-        cdp.on("Fetch.requestPaused", lambda event: self._chore(self._paused(event)))
+        page.on("console", self._said)
+        cdp.on("Fetch.requestPaused", lambda event: self._task(self._paused(event)))
+        cdp.on("Network.requestWillBeSent", self._asked)
+        cdp.on("Network.loadingFinished", self._answered)
+        cdp.on("Network.loadingFailed", self._failed)
+        cdp.on("Page.frameNavigated", self._navigated)
+        cdp.on("Page.domContentEventFired", self._complete)
+        cdp.on("Page.frameAttached", self._attached)
         stages = ("Request", "Response") if self.stored else ("Response",)
         patterns = [{"resourceType": "Document", "requestStage": stage} for stage in stages]
-        calls = [cdp.send("Page.getFrameTree"), cdp.send("Fetch.enable", {"patterns": patterns})]
+        calls = [
+            cdp.send("Page.getFrameTree"),
+            cdp.send("Page.enable"),
+            cdp.send("Network.enable", {"maxTotalBufferSize": 0, "maxResourceBufferSize": 0}),
+            cdp.send("Fetch.enable", {"patterns": patterns}),
+        ]
         if not self.pictures:
-            calls += [cdp.send("Network.enable"), cdp.send("Network.setBlockedURLs", {"urls": list(UNREAD)})]
+            calls.append(cdp.send("Network.setBlockedURLs", {"urls": list(UNREAD)}))
         answers = await asyncio.gather(*calls)
         self._frame = answers[0]["frameTree"]["frame"]["id"]
         await self._go(page, seconds)
-        await self._settle()
-        self.final_url = page.url
+        if self.status in {204, 205}:
+            raise _Fault("empty")
+        parsed = await self._settle(seconds * PARSE)
+        if page.url.startswith("chrome-error:"):
+            self.final_url = self.asked
+            if self.status and self.status >= 400:
+                return  # the status says it all: an error without a body, or a password asked for
+            raise _Fault(self._fault or "navigation")
         await self.work()
         self.final_url = page.url
+        if not parsed:
+            raise _Fault("timeout")
 
     async def leave(self) -> bool:
         """Close the tab and say whether that worked."""
@@ -288,41 +326,78 @@ class _Visit:
 
     async def _go(self, page: Page, seconds: float) -> None:
         try:
-            await page.goto(self.url, wait_until="domcontentloaded", timeout=seconds * 1000)
+            # Not "domcontentloaded": a page that goes on to an app's scheme is never reported as loaded.
+            await page.goto(self.url, wait_until="commit", timeout=seconds * 1000)
         except Error as error:
             if self.fatal.done():
                 raise _Fault(self.fatal.result()) from error
-            if "interrupted by another navigation" in str(error):
-                await page.wait_for_load_state("domcontentloaded")
-            elif "ERR_HTTP_RESPONSE_CODE_FAILURE" not in str(error):  # an error status without a body
-                raise
+            if self.status in {204, 205} or any(part in str(error) for part in _ANSWERED):
+                return
+            raise
 
-    async def _settle(self) -> None:
-        """Wait until no request is open and none has begun for a while."""
+    async def _settle(self, seconds: float = SETTLE) -> bool:
+        """Wait until no request is open and none has begun for a while; say whether the document is whole."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._parsed.wait()
+        except TimeoutError:
+            return False
         end = time.monotonic() + SETTLE
         while (left := end - time.monotonic()) > 0:
             self._stir.clear()
+            busy = self._pending or not self._parsed.is_set()
             try:
-                async with asyncio.timeout(left if self._pending else min(QUIET, left)):
+                async with asyncio.timeout(left if busy else min(QUIET, left)):
                     await self._stir.wait()
             except TimeoutError:
-                return
+                break
+        return self._parsed.is_set()
 
     def _end(self, name: str) -> None:
         if not self.fatal.done():
             self.fatal.set_result(name)
 
     def _chore(self, call: Awaitable[object]) -> None:
-        task = asyncio.ensure_future(_quietly(call))
+        self._task(_quietly(call))
+
+    def _task(self, call: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(call)
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
 
-    def _asked(self, request: object) -> None:
-        self._pending.add(request)
+    def _asked(self, event: dict[str, Any]) -> None:
+        self._requests += 1
+        if self._requests > MAX_REQUESTS:
+            self._end("request_storm")
+        self._pending.add(event["requestId"])
         self._stir.set()
 
-    def _answered(self, request: object) -> None:
-        self._pending.discard(request)
+    def _answered(self, event: dict[str, Any]) -> None:
+        self._pending.discard(event["requestId"])
+        self._stir.set()
+
+    def _failed(self, event: dict[str, Any]) -> None:
+        self._answered(event)
+        if event.get("type") != "Document" or "ERR_ABORTED" in event["errorText"]:
+            return
+        self._fault = _named(Error(event["errorText"]))
+        if event["requestId"] == self._loader:
+            self._end(self._fault)  # the document broke off after it had begun
+
+    def _navigated(self, event: dict[str, Any]) -> None:
+        frame = event["frame"]
+        if "parentId" not in frame:
+            self._loader = frame["loaderId"]
+            self._parsed.clear()
+            self._stir.set()
+
+    def _attached(self, _: object) -> None:
+        self._frames += 1
+        if self._frames > MAX_FRAMES:
+            self._end("frame_storm")
+
+    def _complete(self, _: object) -> None:
+        self._parsed.set()
         self._stir.set()
 
     def _dialog(self, dialog: Dialog) -> None:
@@ -331,12 +406,22 @@ class _Visit:
             self._end("dialog_storm")
         self._chore(dialog.dismiss())
 
-    def _said(self, text: str) -> None:
-        if len(self.console) < MAX_CONSOLE:
-            self.console.append(text[:200])
+    def _said(self, message: ConsoleMessage) -> None:
+        self.console.append(message.text[:200])
+        if len(self.console) == MAX_CONSOLE and self.page:
+            self.page.remove_listener("console", self._said)  # a flood is not even sent to us
 
     async def _paused(self, event: dict[str, Any]) -> None:
         """Look at a document's request or response before the page sees it."""
+        try:
+            await self._look(event)
+        except Error as error:
+            # The document's bytes could not be had to their end; without them it cannot be judged.
+            if event["frameId"] == self._frame and "responseStatusCode" in event:
+                name = _named(error)
+                self._end("truncated" if name == "navigation" else name)
+
+    async def _look(self, event: dict[str, Any]) -> None:
         held = event["requestId"]
         status = event.get("responseStatusCode")
         if event["frameId"] != self._frame or "responseErrorReason" in event:
@@ -382,7 +467,7 @@ class _Visit:
         attached = self._header("content-disposition").lower().startswith("attachment")
         if attached or (kind and not kind.startswith(SHOWN)):
             return "download"
-        return "too_large" if self._length() > MAX_BODY else None
+        return "too_large" if self._length() > MAX_DOCUMENT else None
 
     def _header(self, name: str) -> str:
         return next((value for key, value in self.headers if key.lower() == name), "")
@@ -396,12 +481,18 @@ class _Visit:
         """Keep the document's bytes; where they could be endless, read them in pieces up to the bound."""
         coding = self._header("content-encoding").strip().lower()
         ratio = {"": 1, "identity": 1, "gzip": DEFLATE_RATIO, "deflate": DEFLATE_RATIO}.get(coding)
-        if ratio and 0 <= self._length() * ratio <= MAX_BODY:
+        if ratio and 0 <= self._length() * ratio <= MAX_DOCUMENT:
             answer = await self.send("Fetch.getResponseBody", requestId=held)
             self.body = (
                 base64.b64decode(answer["body"]) if answer["base64Encoded"] else answer["body"].encode()
             )
-            await self.send("Fetch.continueResponse", requestId=held)
+            if not self._broken():
+                await self.send(
+                    "Fetch.continueResponse",
+                    requestId=held,
+                    responseCode=self.status or 200,
+                    responseHeaders=[{"name": name, "value": value} for name, value in self._read_as_we_do()],
+                )
             return
         stream = (await self.send("Fetch.takeResponseBodyAsStream", requestId=held))["stream"]
         parts, total = [], 0
@@ -410,14 +501,37 @@ class _Visit:
             data = base64.b64decode(piece["data"]) if piece.get("base64Encoded") else piece["data"].encode()
             parts.append(data)
             total += len(data)
-            if total > MAX_BODY:
+            if total > MAX_DOCUMENT:
                 self._end("too_large")
                 return
             if piece["eof"]:
                 break
         self.body = b"".join(parts)
+        if not self.body:
+            self._end("empty")  # also what is left of an answer that breaks off at once
+        if self.fatal.done() or self._broken():
+            return
         dropped = {"content-encoding", "content-length", "transfer-encoding"}
-        await self._fulfil(held, self.status or 200, [p for p in self.headers if p[0].lower() not in dropped])
+        kept = [pair for pair in self._read_as_we_do() if pair[0].lower() not in dropped]
+        await self._fulfil(held, self.status or 200, kept)
+
+    def _read_as_we_do(self) -> list[tuple[str, str]]:
+        """Return the headers with the charset our own decoding found: the browser trusts a wrong header."""
+        kind = self._header("content-type")
+        if kind and "html" not in kind.lower():
+            return list(self.headers)
+        found = decode(self.body, kind)
+        others = [pair for pair in self.headers if pair[0].lower() != "content-type"]
+        return [
+            *others,
+            ("Content-Type", f"{kind.partition(';')[0] or 'text/html'}; charset={found.encoding}"),
+        ]
+
+    def _broken(self) -> bool:
+        """Whether the markup would break the parser; then the browser need not try."""
+        if fault := markup(self.body):
+            self._end(fault)
+        return bool(fault)
 
     async def _fulfil(self, held: str, status: int, headers: Sequence[tuple[str, str]]) -> None:
         await self.send(
@@ -599,10 +713,10 @@ class Browser:
                 visit = make()
                 end = time.monotonic() + self.deadline
                 visit.error = await self._attempt(visit, site_id, end)
-                if visit.error == "lost" and not self._closed:
-                    # Chromium went down with this page open, perhaps for another page's fault: once more.
+                if visit.error in {"lost", "crashed"} and not self._closed:
+                    # Perhaps for the fault of another page in the same process: once more, in one of its own.
                     visit = make()
-                    visit.error = await self._attempt(visit, site_id, end)
+                    visit.error = await self._attempt(visit, f"{site_id} {id(visit)}", end)
             finally:
                 self.in_use -= 1
         if visit.error == "lost":

@@ -58,8 +58,8 @@ async def plain(writer: asyncio.StreamWriter, _: str) -> None:
 
 
 @answer("silent")
-async def silent(writer: asyncio.StreamWriter, _: str) -> None:
-    await writer.wait_closed()
+async def silent(_: asyncio.StreamWriter, __: str) -> None:
+    await asyncio.Event().wait()
 
 
 @answer("slow_headers")
@@ -318,8 +318,10 @@ PAGES["script_download"] = """<title>saves</title><a id=a download=x.bin>x</a><s
 for (let i = 0; i < 20; i++) {
   a.href = URL.createObjectURL(new Blob(['x'.repeat(1e6)])); a.click() }</script>"""
 PAGES["huge_dom"] = """<title>dom</title><script>
-for (let i = 0; i < 300000; i++)
-  document.documentElement.appendChild(document.createElement('i'))</script>"""
+const all = document.createDocumentFragment();
+for (let i = 0; i < 250000; i++) all.appendChild(document.createElement('br'));
+const box = document.createElement('div'); box.style.display = 'none'; box.appendChild(all);
+document.documentElement.appendChild(box)</script>"""
 PAGES["growing_dom"] = """<script>setInterval(() => { for (let i = 0; i < 5000; i++)
 document.documentElement.appendChild(document.createElement('i')) }, 0)</script>"""
 PAGES["script_deep_dom"] = """<title>deep</title><body><script>let at = document.body;
@@ -333,7 +335,7 @@ PAGES["script_bomb"] = "<title>x</title><script src=/bomb_script.js></script>"
 PAGES["location_row"] = "<script>location = '/location_row?' + Math.random()</script>"
 PAGES["reload_loop"] = "<script>location.reload()</script>"
 PAGES["history_flood"] = """<title>history</title><p>x<script>
-for (let i = 0; i < 5000; i++) try { history.pushState(i, '', '?' + i) } catch (e) {}</script>"""
+for (let i = 0; i < 1000; i++) try { history.pushState(i, '', '?' + i) } catch (e) {}</script>"""
 PAGES["other_scheme"] = (
     "<title>weixin</title><p>x<script>location = 'weixin://x'; location = 'file:///etc/passwd'</script>"
 )
@@ -364,6 +366,7 @@ class PoisonServer:
     def __init__(self) -> None:
         self.port = 0
         self.open = 0
+        self._tasks: set[asyncio.Task[None] | None] = set()
 
     @property
     def url(self) -> str:
@@ -371,19 +374,25 @@ class PoisonServer:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.open += 1
+        self._tasks.add(asyncio.current_task())  # or it may be collected in the middle of its work
         try:
-            with suppress(OSError, asyncio.IncompleteReadError):
+            with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 head = await reader.readuntil(b"\r\n\r\n")
                 path, _, query = head.split()[1].decode().partition("?")
                 name = path.strip("/")
                 if name in PAGES:
                     await send(writer, PAGES[name].encode())
-                else:
-                    await ANSWERS.get(name, error_without_body)(writer, query)
-                await writer.drain()
+                    return
+                answering = asyncio.ensure_future(ANSWERS.get(name, error_without_body)(writer, query))
+                leaving = asyncio.ensure_future(reader.read())
+                await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                leaving.cancel()
+                answering.cancel()
+                await answering
         finally:
             writer.close()
             self.open -= 1
+            self._tasks.discard(asyncio.current_task())
 
 
 @asynccontextmanager
