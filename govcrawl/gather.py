@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -102,6 +103,14 @@ def name_of(error: BaseException) -> str:
 def may_heal(error: str | None) -> bool:
     """Tell whether another try of a failed visit makes sense."""
     return error in _TRANSIENT
+
+
+def peer_of(response: Response) -> tuple[str, str]:
+    """Return the address connected to, unless that was a proxy, and the SHA-256 of the server's certificate."""
+    proxied = bool(response.request and response.request.meta.get("proxy"))
+    ip = "" if proxied or response.ip_address is None else str(response.ip_address)
+    shown = response.certificate
+    return ip, hashlib.sha256(shown.dump()).hexdigest() if shown is not None else ""
 
 
 def headers_of(response: Response) -> tuple[tuple[str, str], ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 from urllib.parse import urlsplit
 
 from lxml import etree, html
@@ -110,6 +111,8 @@ class Page:
     dom: str = ""
     included: Mapping[str, str] = field(default_factory=dict)  # same-site scripts and frames: url -> text
     notes: tuple[str, ...] = ()
+    ip: str = ""  # the address connected to; empty behind a forward proxy
+    certificate: str = ""  # SHA-256 of the TLS certificate the server showed
     stored: bool = False  # answered from the store: written before, not fetched now
 
     def __post_init__(self) -> None:
@@ -252,6 +255,7 @@ class SiteDone:
     failed: str = ""  # why the site could not be inspected at all
     findings: tuple[Finding, ...] = ()
     acknowledged: bool = False
+    facts: dict[str, Any] = field(default_factory=dict)  # seen outside the site's own pages
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ class Options:
     domains: str = ""  # file of domains no page should lead to; empty: the sample in the package
     proxy: str = ""
     replay: str = ""  # folder or WARC that answers instead of the network
+    source: str = ""  # a run whose stored pages, links and facts answer instead of the network: a recheck
+    screenshots: int = 6  # pictures a site, its home page included
     delay: float = 0.25
     per_host: int = 4
     workers: int = 1

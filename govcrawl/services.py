@@ -67,6 +67,7 @@ class Services:
         self.quarter = Quarter.parse(options.quarter)
         self.at: datetime = self.quarter.monitoring_point(options.at or None)
         self.run = options.run
+        self.source = options.source
         self.owner = options.owner or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.sites = {
             site.site_id: site for site in load_sites(Path(options.registry) if options.registry else None)
@@ -91,9 +92,9 @@ class Services:
         self.db = connect_async(uri)
         self._stack.push_async_callback(self.db.client.close)
         self.ledger = Ledger(self.db)
-        self.book = LinkBook(self.db, self.run)
-        self.writer = await self._stack.enter_async_context(Writer(self.db, self.run))
-        if options.browser and not options.replay:
+        self.book = LinkBook(self.db, self.source or self.run)
+        self.writer = await self._stack.enter_async_context(Writer(self.db, self.run, source=self.source))
+        if options.browser and not options.replay and not self.source:
             await self._open_browser()
         self.checker = LinkChecker(
             pace=self.pace,

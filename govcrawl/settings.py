@@ -8,7 +8,11 @@ SPIDER_MODULES = ["spiders"]
 NEWSPIDER_MODULE = "spiders.custom"
 
 # Five hops from request to score: handler, spider, check, store, score.
-ITEM_PIPELINES = {"pipelines.check.CheckPipeline": 100, "pipelines.store.StorePipeline": 900}
+ITEM_PIPELINES = {
+    "pipelines.check.CheckPipeline": 100,
+    "pipelines.screenshot.ScreenshotPipeline": 500,  # after the checks: only faults are shown; before the store
+    "pipelines.store.StorePipeline": 900,
+}
 DOWNLOAD_HANDLERS = {
     "http": "govcrawl.gather.PoliteHandler",
     "https": "govcrawl.gather.PoliteHandler",

@@ -66,13 +66,14 @@ class Supervisor:
         ensure_schema(db)
         edition = load_edition(Path(options.edition) if options.edition else None)
         quarter = Quarter.parse(options.quarter)
-        run = open_run(
+        run = options.run or open_run(
             db,
             str(quarter),
             at=quarter.monitoring_point(options.at or None),
             edition=edition.id,
             roster_sha=roster_sha(sites),
             site_ids=[site.site_id for site in sites],
+            settings={"page_budget": options.page_budget, "link_budget": options.link_budget},
         )
         plan(db, run, sites)
         share = -(-len(sites) // options.workers)  # a few sites must not all go to the first worker

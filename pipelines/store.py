@@ -7,6 +7,7 @@ from typing import Any, Self
 from scrapy.crawler import Crawler
 
 from govcrawl.items import Page, SiteDone
+from govcrawl.store.evidence import keep_facts
 
 
 class StorePipeline:
@@ -28,6 +29,8 @@ class StorePipeline:
             if not item.stored:
                 await services.writer.add_page(item)
             return item
+        if not services.source:
+            await keep_facts(services.db, services.run, item.site_id, item.facts)
         await services.writer.site_findings(item.site_id, item.findings)
         if item.failed:
             item.acknowledged = await services.ledger.fail(

@@ -24,7 +24,7 @@ from govcrawl.extract.lists import ListState, last_page, may_fill, read_rows
 from govcrawl.extract.role import page_role
 from govcrawl.extract.safety import Watch
 from govcrawl.extract.search import read_results
-from govcrawl.gather import headers_of, may_heal, name_of
+from govcrawl.gather import headers_of, may_heal, name_of, peer_of
 from govcrawl.inspection import DATES_NEEDED, Column, Inspection
 from govcrawl.items import GovcrawlError, LinkCheck, LinkState, Page, Role, Site, SiteDone
 from govcrawl.links import normalise
@@ -32,6 +32,7 @@ from govcrawl.links.address import leads_home
 from govcrawl.links.reading import Answer, says_gone
 from govcrawl.options import Options
 from govcrawl.services import SETTING, Services
+from govcrawl.store.evidence import facts_of
 from spiders.dealings import form_page, ipv6_state, lower_sites, planned, queries, title_of, titles_to_find
 
 _FILE = re.compile(r"\.(?:docx?|xlsx?|pptx?|wps|et|pdf|ofd|rar|zip|7z|txt|csv|jpe?g|png|gif|bmp|mp[34]|wmv|flv|avi|apk|exe|css|js|ico)$", re.I)
@@ -44,6 +45,7 @@ _POSTED = {"Content-Type": "application/x-www-form-urlencoded"}
 _DEPTH = 3  # tiers of columns
 _PEOPLE = 40  # leaders' own pages
 _HOME_OPEN = 20  # undated entries of the home page that are opened to date it
+_NOT_STORED = "not_stored"  # a recheck never saw this page: nothing may be held against the site for it
 _CLAIM = 600.0  # seconds other workers leave our link targets alone
 _PLANNED_ROLES = frozenset((Role.GUIDE, Role.MESSAGE, Role.LEADER))
 
@@ -96,6 +98,7 @@ class SiteSpider(scrapy.Spider):
         self._stored: dict[tuple[str, bool], Any] = {}
         self._files: dict[str, asyncio.Future[str]] = {}  # scripts and frames of this site, each fetched once
         self._pages = 0
+        self._facts: dict[str, Any] = {}  # seen outside the site's own pages: a recheck needs them again
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
@@ -118,7 +121,7 @@ class SiteSpider(scrapy.Spider):
             failed = f"not finished within {options.site_seconds:.0f} s"
         state = self.inspection
         counts = {"pages": self._pages, "columns": len(state.columns), "links": len(state.checks)}
-        self.done = SiteDone(self.site.site_id, counts, failed)
+        self.done = SiteDone(self.site.site_id, counts, failed, facts=self._facts)
         yield self.done
 
     async def _open(self) -> None:
@@ -137,6 +140,8 @@ class SiteSpider(scrapy.Spider):
         watch = Watch.load(services.options.lexicon, services.options.domains)
         self.inspection = Inspection(self.site, str(services.quarter), services.at, self.seed, watch=watch)
         self._stored = await services.writer.stored_pages(self.site.site_id)
+        if services.source:
+            self._facts = await facts_of(services.db, services.source, self.site.site_id)
 
     async def _close(self) -> None:
         if self._own_services:
@@ -201,7 +206,8 @@ class SiteSpider(scrapy.Spider):
         if url and self.site.owns(url) and url not in self._seen:
             self._seen.add(url)
             last = await self._fetch(Visit(url, Role.OTHER, page.column, page.url))
-            await self._keep(last)
+            if last.error != _NOT_STORED:
+                await self._keep(last)
             self.inspection.add_last_page(page.url, last)
 
     async def _people(self) -> None:
@@ -264,16 +270,21 @@ class SiteSpider(scrapy.Spider):
 
     async def _lower_titles(self, size: int) -> list[str]:
         """Return titles of drawn lower-level sites, each from its home page."""
+        if self.services.source:
+            return list(self._facts.get("lower_titles", ()))
         below = self.inspection.sample(lower_sites(self.site, self.services.sites), size, "lower-level title")
         homes = [await self._download(Visit(one.url, Role.HOME)) for one in below]
-        return [title for home in homes if not home.error and (title := title_of(home, self.inspection.seed))]
+        titles = [title for home in homes if not home.error and (title := title_of(home, self.inspection.seed))]
+        self._facts["lower_titles"] = titles
+        return titles
 
     async def _ipv6(self) -> None:
         """Look the site's IPv6 address up, where nothing stands between this machine and the site."""
         options = self.services.options
-        if not options.proxy and not options.replay:
+        if not options.proxy and not options.replay and not self.services.source:
             port = 443 if self.site.url.startswith("https:") else 80
-            self.inspection.dealings.ipv6 = await ipv6_state(self.site.host, port, self.services.guard)
+            self._facts["ipv6"] = await ipv6_state(self.site.host, port, self.services.guard)
+        self.inspection.dealings.ipv6 = self._facts.get("ipv6", "")
 
     def _home_entries(self) -> set[str]:
         return {row.url for row in self.inspection.home_rows if row.published or is_article_url(row.url)}
@@ -304,6 +315,8 @@ class SiteSpider(scrapy.Spider):
                 task.cancel()
 
     async def _take(self, page: Page) -> None:
+        if page.error == _NOT_STORED:
+            return
         self.inspection.add(page)
         await self._keep(page)
 
@@ -371,6 +384,9 @@ class SiteSpider(scrapy.Spider):
             referrer=visit.referrer,
             column=visit.column,
         )
+        if self.services.source:
+            page.error = _NOT_STORED
+            return page
         request = scrapy.Request(visit.url, meta=self._meta(), dont_filter=True)
         if visit.body:
             request = request.replace(method="POST", body=visit.body, headers=_POSTED)
@@ -383,6 +399,7 @@ class SiteSpider(scrapy.Spider):
         page.status = response.status
         page.elapsed = response.request.meta.get("elapsed", 0.0) if response.request else 0.0
         page.headers = headers_of(response)
+        page.ip, page.certificate = peer_of(response)
         page.body = response.body
         page.error = self._fault(page)
         return page
@@ -480,7 +497,10 @@ class SiteSpider(scrapy.Spider):
             for target in plain.get(check.target, ()):
                 state.checks[target] = check
 
-        mine, known, others = await services.book.claim(plain, services.owner, _CLAIM)
+        if services.source:
+            mine, known, others = await services.book.settled(plain)
+        else:
+            mine, known, others = await services.book.claim(plain, services.owner, _CLAIM)
         for check in known.values():
             take(check)
         await self._check_links(mine, take)

@@ -260,7 +260,7 @@ def _row(run: Document, order: int, site: Site) -> Document:
         "site": asdict(site) | {"allowed_hosts": list(site.allowed_hosts)},
         "counts": {},
         "finished_at": None,
-    }
+    } | ({"source": run["source"]} if run.get("source") else {})
 
 
 def _key(run: str, site_id: str) -> str:

@@ -82,6 +82,10 @@ class LinkBook:
             if doc["state"] == "done"
         }
 
+    async def settled(self, targets: Iterable[str]) -> tuple[list[str], dict[str, LinkCheck], list[str]]:
+        """Answer like `claim` from a run that has ended: no target is left to check."""
+        return [], await self.poll(targets), []
+
     async def _insert(self, docs: list[Document]) -> list[Document]:
         taken: list[Document] = []
         for start in range(0, len(docs), AT_ONCE):

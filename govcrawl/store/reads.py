@@ -32,7 +32,8 @@ AT_ONCE = 1000  # documents a write
 
 def latest_run(db: Sync, quarter: str) -> str | None:
     """Return the id of the quarter's run that was started last."""
-    run = db.runs.find_one({"quarter": quarter}, {"_id": 1}, sort=[("started_at", DESCENDING)])
+    query = {"quarter": quarter, "source": None}  # a recheck is no inspection
+    run = db.runs.find_one(query, {"_id": 1}, sort=[("started_at", DESCENDING)])
     return str(run["_id"]) if run else None
 
 
@@ -55,13 +56,14 @@ def failed_sites(db: Sync, run: str) -> list[tuple[str, str]]:
 
 def inspected(db: Sync, quarter: str) -> dict[str, str]:
     """Return the newest finished inspection of each site in the quarter: site_id -> run id."""
-    rows = db.ledger.find({"quarter": quarter, "state": "done"}, {"site_id": 1, "run": 1, "finished_at": 1})
+    query = {"quarter": quarter, "state": "done", "source": None}
+    rows = db.ledger.find(query, {"site_id": 1, "run": 1, "finished_at": 1})
     return {row["site_id"]: row["run"] for row in rows.sort("finished_at", ASCENDING)}
 
 
 def rows_of(db: Sync, quarter: str) -> Iterator[Document]:
     """Yield the ledger rows of the quarter's finished inspections in the order of the roster."""
-    query = {"quarter": quarter, "state": "done"}
+    query = {"quarter": quarter, "state": "done", "source": None}
     yield from db.ledger.find(query, {"site_id": 1, "run": 1, "site": 1}).sort(
         [("order", ASCENDING), ("site_id", ASCENDING)]
     )

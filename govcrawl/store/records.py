@@ -63,6 +63,8 @@ def page_doc(
         "size": len(page.body),
         "encoding": decoded.encoding if decoded is not None else None,
         "notes": [plain(note) for note in page.notes],
+        "ip": page.ip,
+        "certificate": page.certificate,
     }
 
 
@@ -105,6 +107,8 @@ class StoredPage:
             dom=self.dom,
             included={url: self._text(sha) for url, sha in doc["included"]},
             notes=tuple(doc["notes"]),
+            ip=doc.get("ip", ""),
+            certificate=doc.get("certificate", ""),
         )
 
     def _bytes(self, sha: str | None) -> bytes:

@@ -115,6 +115,10 @@ COLLECTIONS: dict[str, dict[str, Any]] = {
         "evidence": LIST,
         "checked_at": DATE_OR_NULL,
     },
+    # a screenshot, its JPEG a GridFS file; _id sha256(run, site, rule, url, outline)
+    "pictures": {"run": NAME, "site_id": NAME, "rule": TEXT, "url": NAME, "sha256": HASH, "outlined": COUNT},
+    # what was seen outside the site's own pages; _id "<run>:<site_id>"
+    "facts": {"run": NAME, "site_id": NAME, "seen": TABLE},
     "scores": {"quarter": NAME, "site_id": NAME},  # _id "<quarter>:<site_id>"
     "summaries": {},  # _id the quarter
 }
@@ -124,6 +128,7 @@ INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
     "ledger": (("run", "state", "order"), ("quarter", "state")),
     "ledger_log": (("run", "site_id", "at"),),
     "pages": (("run", "site_id"),),
+    "pictures": (("run", "site_id"),),
     "findings": (("run", "site_id"), ("quarter", "site_id", "rule")),
     "scores": (("quarter", "site_id"),),
 }

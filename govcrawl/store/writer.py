@@ -50,9 +50,10 @@ class Writer:
     through a restart of the database.
     """
 
-    def __init__(self, db: Async, run: str) -> None:
+    def __init__(self, db: Async, run: str, *, source: str = "") -> None:
         self.db = db
         self.run = run
+        self.source = source or run  # whose pages are read; a recheck writes none of its own
         self._batch = _Batch()
         self._in_flight: _Batch | None = None
         self._known: dict[str, None] = {}
@@ -97,8 +98,8 @@ class Writer:
         await patient(lambda: self.db.findings.delete_many(stale))
 
     async def stored_pages(self, site_id: str) -> dict[tuple[str, bool], records.StoredPage]:
-        """Return what this run has stored of a site by (url, rendered), so that nothing is fetched again."""
-        key = {"run": self.run, "site_id": site_id}
+        """Return what is stored of a site by (url, rendered), so that nothing is fetched again."""
+        key = {"run": self.source, "site_id": site_id}
         docs = await patient(lambda: self.db.pages.find(key).to_list())
         names = {name for doc in docs for name in _names(doc)}
         held = await patient(lambda: blobs.get(self.db, names))
