@@ -83,11 +83,24 @@ def test_extract_imports_nothing_of_ours_but_items() -> None:
     assert outside("govcrawl/extract", ("govcrawl.extract", "govcrawl.items")) == []
 
 
+def records() -> set[str]:
+    """Return what an Inspection is made of: its module and the modules beside it that it imports."""
+    found = imports((ROOT / "govcrawl/inspection.py").read_text("utf-8"))
+    beside = {name for name in found if name.count(".") == 1 and within(name, ("govcrawl",))}
+    return beside | {"govcrawl.inspection"}
+
+
+def test_an_inspection_is_made_of_readings() -> None:
+    allowed = (*records(), "govcrawl.extract")
+    for name in records() - {"govcrawl.items"}:
+        source = (ROOT / f"{name.replace('.', '/')}.py").read_text("utf-8")
+        assert [one for one in imports(source) if within(one, OURS) and not within(one, allowed)] == [], name
+
+
 def test_indicators_import_records_readings_and_the_standard() -> None:
     folder = ROOT / "govcrawl/indicators"
-    shared = tuple(f"govcrawl.indicators.{path.stem}" for path in folder.glob("[a-z]*.py"))
-    records = ("dealings", "extract", "inspection", "items", "registry", "standard")
-    allowed = (*shared, *(f"govcrawl.{name}" for name in records))
+    shared = (f"govcrawl.indicators.{path.stem}" for path in folder.glob("[a-z]*.py"))
+    allowed = (*records(), *shared, "govcrawl.extract", "govcrawl.registry", "govcrawl.standard")
     assert outside("govcrawl/indicators", allowed) == []
 
 
