@@ -20,7 +20,7 @@ from govcrawl.dealings import FORM
 from govcrawl.extract.columns import ColumnType, is_article_url
 from govcrawl.extract.footer import footer_sources
 from govcrawl.extract.links import absolute
-from govcrawl.extract.lists import ListState, last_page, may_fill, read_rows
+from govcrawl.extract.lists import ListState, last_page, may_fill, read_rows, unseen_scripts
 from govcrawl.extract.role import page_role
 from govcrawl.extract.safety import Watch
 from govcrawl.extract.search import read_results
@@ -442,7 +442,8 @@ class SiteSpider(scrapy.Spider):
         """Bring the content a static document leaves to scripts: its data where known, else the rendered page."""
         if page.error or page.role not in (Role.HOME, Role.COLUMN, Role.SEARCH) or not self._hollow(page):
             return page
-        await self._include(page, [url for url in self.ways.data_sources(page)[:4] if self.site.owns(url)])
+        own = [url for url in self.ways.data_sources(page)[:4] if self.site.owns(url)]
+        await self._include(page, [*own, *unseen_scripts(page)[:4]])
         if not self._hollow(page) or self.services.browser is None:
             return page
         seen = await self.services.browser.render(page.final_url, site_id=self.site.site_id)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from lxml.html import HtmlElement
 
@@ -87,6 +87,7 @@ _MORE = re.compile(
     r"\s*(?:[>»+·]*\s*(?:更多|more|查看更多|查看全部|全部|MORE)\s*[>»+·.…]*|[>»]{1,3}|\+)\s*", re.IGNORECASE
 )
 _TRIM = re.compile(r"^[\s·•>»＞|【\[《]+|[\s·•>»＞|】\]》]+$")
+_PAGING = re.compile(r"(?:page|p|pn|pg|cur|start|offset|sort|order|size|rows|total)\w*|\w*page(?:no|num|index|size)?", re.I)
 _HANZI = re.compile(r"[㐀-鿿]")
 
 
@@ -184,12 +185,9 @@ def submenu(page: Page, columns: Collection[ColumnLink]) -> tuple[ColumnLink, ..
 
 
 def _menu_of(element: HtmlElement) -> HtmlElement:
-    """Return the list a menu entry stands in: the nearest element that holds more than this entry."""
+    """Return the menu an entry stands in: the nearest element that holds more than this entry's row."""
     for parent in element.iterancestors():
-        if (
-            parent.tag in ("ul", "ol", "dl", "tr", "table", "nav")
-            or sum(1 for _ in zip(range(2), parent.iter("a"), strict=False)) > 1
-        ):
+        if parent.tag not in ("li", "dd", "td", "tr", "span") and sum(1 for _ in zip(range(2), parent.iter("a"), strict=False)) > 1:
             return parent
     return element
 
@@ -200,9 +198,12 @@ def _is_banner(element: HtmlElement) -> bool:
 
 
 def _same_path(url: str, page: Page) -> bool:
-    """The page's own address with another query: pages of one list, sort orders, not columns."""
-    return urlsplit(url)[:3] == urlsplit(page.final_url)[:3]
+    """The page's own address but for page number and order: the same list, not another column."""
+    return urlsplit(url)[:3] == urlsplit(page.final_url)[:3] and _subject(url) == _subject(page.final_url)
 
+
+def _subject(url: str) -> list[tuple[str, str]]:
+    return sorted(pair for pair in parse_qsl(urlsplit(url).query) if not _PAGING.fullmatch(pair[0]))
 
 def _region(element: HtmlElement) -> bool:
     for parent in element.iterancestors():

@@ -62,6 +62,9 @@ _FILLS = re.compile(
     r"|v-for|innerHTML|document\.write|\.html\(|\.append\(|\.load\(|template\(|juicer|layui|jsonp|page/build/unit",
     re.I,
 )
+_ASKS = re.compile(
+    r"\$\.(?:ajax|get|post|getJSON)|\bfetch\s*\(|XMLHttpRequest|axios|dataproxy|\.load\(|jsonp|createApp|new\s+Vue|ReactDOM|webpack", re.I
+)
 _IDLE_SCRIPT = re.compile(
     r"hm\.baidu|tongji|analytics|cnzz|conac|jiucuo|zfwzgl|gwssi|piwik|matomo|share|bdimg|"
     r"jquery(?:[.-][\d.]+)?(?:\.min)?\.js|ie\d?\.js|html5|respond|swiper|slide|superslide|weixin|wechat|html5shiv|toplogin",
@@ -277,7 +280,8 @@ def may_fill(page: Page) -> str:
     for script in page.tree.iter("script"):
         source = script.get("src")
         if source:
-            if not _IDLE_SCRIPT.search(source) and absolute(page, source) not in page.included:
+            text = page.included.get(absolute(page, source))
+            if not _IDLE_SCRIPT.search(source) and (text is None or _ASKS.search(text)):
                 return f"script {source[:80]}"
             continue
         text = script.text or ""
@@ -286,6 +290,16 @@ def may_fill(page: Page) -> str:
         if (match := _FILLS.search(text)) and not _IDLE_SCRIPT.search(text[:400]) and not _answered(page, text):
             return f"inline script ({match[0][:30]})"
     return ""
+
+
+def unseen_scripts(page: Page) -> tuple[str, ...]:
+    """Return the addresses of the site's own scripts whose text would tell whether they bring content."""
+    found = (absolute(page, script.get("src") or "") for script in page.tree.iter("script"))
+    return tuple(
+        url
+        for url in dict.fromkeys(found)
+        if url and page.site.owns(url) and url not in page.included and not _IDLE_SCRIPT.search(url)
+    )
 
 
 def _answered(page: Page, script: str) -> bool:
