@@ -20,13 +20,19 @@ _NAMED = (
 )
 _FILM = re.compile(r"\.(?:mp4|m3u8|flv|wmv|mov|webm|swf)(?:$|\?)", re.IGNORECASE)
 _SOUND = re.compile(r"\.(?:mp3|wav|m4a|aac|wma)(?:$|\?)", re.IGNORECASE)
-_PLAYER = re.compile(
-    r"ckplayer|videojs|jwplayer|dplayer|aliplayer|v\.qq\.com|player\.youku|tv\.cctv|vod\b", re.IGNORECASE
+# Looked for as they are written, without a pattern: scripts are long.
+_PLAYERS = (
+    "ckplayer",
+    "videojs",
+    "jwplayer",
+    "DPlayer",
+    "Aliplayer",
+    "v.qq.com",
+    "player.youku",
+    "tv.cctv",
+    "/vod/",
 )
-_CHART = re.compile(
-    r"echarts\.init|new\s+Highcharts|Highcharts\.chart|new\s+Chart\(|antv|\bG2\.Chart|fusioncharts|datav\.",
-    re.IGNORECASE,
-)
+_CHARTS = ("echarts.init", "Highcharts", "new Chart(", "G2.Chart", "FusionCharts", "datav.aliyun")
 _CHART_NAME = re.compile(r"图表|图解|数说|数读|数据图|一图|图看|可视化")
 _ICON = re.compile(
     r"icon|logo|arrow|btn|button|banner|code|qr|ewm|share|weixin|wx|print|close|conac|jiucuo|beian|blank|spacer|line\.|bg\.",
@@ -43,7 +49,7 @@ def read_media(page: Page) -> tuple[str, ...]:
     title = read_article(page).title
     found = {name for name, pattern in _NAMED if pattern.search(title)}
     found |= _played(page)
-    if _charted(page) or (title and _CHART_NAME.search(title)):
+    if _scripted(page, _CHARTS) or (title and _CHART_NAME.search(title)):
         found.add("图表")
     if "图解" not in found and _pictured(page):
         found.add("图解")
@@ -59,22 +65,17 @@ def _played(page: Page) -> set[str]:
         elif (
             link.tag == "video"
             or _FILM.search(link.url)
-            or (link.tag in ("iframe", "embed") and _PLAYER.search(link.url))
+            or (link.tag in ("iframe", "embed") and any(name in link.url for name in _PLAYERS))
         ):
             found.add("视频")
-    if "视频" not in found and (
-        page.tree.find(".//video") is not None or any(_PLAYER.search(text) for text in _scripts(page))
-    ):
+    if "视频" not in found and (page.tree.find(".//video") is not None or _scripted(page, _PLAYERS)):
         found.add("视频")
     return found
 
 
-def _charted(page: Page) -> bool:
-    return any(_CHART.search(text) for text in _scripts(page))
-
-
-def _scripts(page: Page) -> list[str]:
-    return [script.text for script in view(page).nodes.get("script", ()) if script.text]
+def _scripted(page: Page, names: tuple[str, ...]) -> bool:
+    sources = [script.text for script in view(page).nodes.get("script", ()) if script.text]
+    return any(name in text for text in sources for name in names)
 
 
 def _pictured(page: Page) -> bool:

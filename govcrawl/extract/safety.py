@@ -34,7 +34,8 @@ class Hit:
 
 # --- personal data --------------------------------------------------------------------------------------
 
-_NUMBER = re.compile(r"(?<![0-9A-Za-z./_=-])(?:\d{15,19}|\d{17}[Xx]|1[3-9]\d{9})(?![0-9A-Za-z])")
+_NUMBER = re.compile(r"\d{17}[Xx]|\d{11,40}")  # begins with digits: the engine skips all other text
+_PART_OF = re.compile(r"[0-9A-Za-z./_=-]")  # before a number: an address or a code goes on
 _GROUPED = re.compile(r"(?<!\d)(?<!\d[ -])62\d\d(?:[ -]\d{4}){3}(?:[ -]\d{1,3})?(?![\d-])")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CARD = re.compile(r"银行|卡号|账号|帐号|账户|一卡通|社保卡")
@@ -61,15 +62,15 @@ def personal_data(page: Page) -> tuple[Hit, ...]:
     found: dict[str, Hit] = {}
     phones: dict[str, int] = {}
     for match in _NUMBER.finditer(text):
-        number = match[0]
-        if len(number) == 11:
-            phones.setdefault(number, match.start())
+        number, start = match[0], match.start()
+        if not _stands_alone(text, start, match.end()):
+            continue
+        if len(number) == 11 and number[0] == "1" and number[1] in "3456789":
+            phones.setdefault(number, start)
         elif len(number) == 18 and is_identity(number):
-            found[number] = _masked("身份证号", number, text, match.start())
-        elif is_card(number) and (
-            number.startswith("62") or _CARD.search(text[max(0, match.start() - 60) : match.start()])
-        ):
-            found[number] = _masked("银行卡号", number, text, match.start())
+            found[number] = _masked("身份证号", number, text, start)
+        elif is_card(number) and (number[:2] == "62" or _CARD.search(text, max(0, start - 60), start)):
+            found[number] = _masked("银行卡号", number, text, start)
     for match in _GROUPED.finditer(text):
         number = re.sub(r"\D", "", match[0])
         if is_card(number):
@@ -78,6 +79,12 @@ def personal_data(page: Page) -> tuple[Hit, ...]:
         first, position = min(phones.items(), key=lambda item: item[1])
         found["phones"] = _masked(f"名单中的手机号码（{len(phones)}个）", first, text, position)
     return tuple(found.values())
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Tell whether a number is not part of a longer code or an address."""
+    before, after = text[max(0, start - 1) : start], text[end : end + 1]
+    return not _PART_OF.match(before) and not (after.isascii() and after.isalnum())
 
 
 def is_identity(number: str) -> bool:
@@ -110,11 +117,12 @@ def _masked(kind: str, number: str, text: str, start: int) -> Hit:
 
 # --- secrets --------------------------------------------------------------------------------------------
 
-_SECRET = re.compile(
+_SECRET = re.compile(  # each begins with a word, so that the engine skips all other text
     r"(?:绝密|机密|秘密)\s?[★☆]|(?:密级|秘密等级|保密期限)\s?[:：]\s?(?:绝密|机密|秘密)"
     r"|内部(?:资料|文件|材料)\s?[，,、。！!]?\s?(?:注意保存|注意保密|不得外传|严禁外传|请勿外传|不得翻印)"
-    r"|[（(]?此件(?:不予|不)公开[）)]?|内部(?:明|密)电|[\u4e00-\u9fff]{1,6}密(?:发|函|电|办)?[〔\[【](?:19|20)\d\d[〕\]】]\s?\d{1,4}\s?号"
+    r"|此件(?:不予|不)公开|内部(?:明|密)电|密(?:发|函|电|办)?[〔\[【](?:19|20)\d\d[〕\]】]\s?\d{1,4}\s?号"
 )
+_SECRET_WORDS = ("密", "内部", "此件")
 
 
 def secret_marks(page: Page) -> tuple[Hit, ...]:
