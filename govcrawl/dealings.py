@@ -16,7 +16,7 @@ from govcrawl.extract.columns import ColumnType, column_type, read_columns
 from govcrawl.extract.guides import Guide, read_guide
 from govcrawl.extract.header import header_names
 from govcrawl.extract.links import anchors
-from govcrawl.extract.lists import read_rows
+from govcrawl.extract.lists import looks_article, read_rows
 from govcrawl.extract.messages import Letter, has_statistics, read_letter, read_letters, readable
 from govcrawl.extract.search import Results, SearchEntry, read_results, read_search
 from govcrawl.extract.surveys import Survey, read_survey
@@ -39,7 +39,7 @@ _CLASSES = re.compile(
 )
 _GUIDE_HINT = re.compile(r"依据|条件|材料|地点|机构|机关|收费|时限|时间|电话|流程|程序")
 _NAME_CHARS = 80
-_FRAME_CHARS = 12  # menu entries are short; titles of articles on the home page are results elsewhere
+_TITLE_CHARS = 10  # an undated entry of the home page this long is an article, no menu entry
 FORM = "form"  # the purpose of a visit to the page that holds the search form
 _SURVEYS = 40  # of one list
 
@@ -152,7 +152,10 @@ class Dealings:
         names = (read_tags(page).get("SiteName") or "", " ".join(title.split()), header_names(page))
         self.names = tuple(name[:_NAME_CHARS] for name in names if name)
         self.search = read_search(page)
-        self.frame = frozenset(url for _, url, text in anchors(page) if len(text) <= _FRAME_CHARS)
+        entries = {row.url for row in read_rows(page) if row.published or len(row.title) >= _TITLE_CHARS}
+        self.frame = frozenset(
+            url for _, url, _ in anchors(page) if url not in entries and not looks_article(url)
+        )
 
     def _add_column(self, page: Page, kind: ColumnType) -> None:
         if kind is ColumnType.MESSAGE and not _NOT_CONSULTING.search(page.column):

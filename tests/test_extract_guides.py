@@ -94,6 +94,24 @@ def test_an_empty_value_is_missing_unless_a_picture_may_fill_it():
     assert "办理流程" not in read.missing
 
 
+FOOT = "<div class=footer><p>网站首页 | 网站地图</p><p>浙ICP备12345678号</p><p>网站标识码：3399000001</p><p>主办单位：示例市人民政府</p><p>联系电话：0571-87654321</p></div>"
+
+
+def test_the_footer_fills_no_gap():
+    rows = [(key, value) for key, value in VALUES.items() if key != "联系电话"]
+    assert guide(headings(rows) + FOOT).missing == ("联系电话",)
+
+
+@pytest.mark.parametrize("layout", [table, headings, definitions])
+def test_contacts_at_the_end_of_a_guide_are_its_own(layout):
+    rows = [
+        *((key, value) for key, value in VALUES.items() if key not in ("联系电话", "办理地点")),
+        ("咨询电话", "0571-1"),
+        ("办公地址", "二楼"),
+    ]
+    assert guide(layout(rows) + FOOT).missing == ()
+
+
 def test_panels_behind_tabs_are_read():
     rows = list(VALUES.items())
     markup = table(rows[:5]) + f'<div style="display:none">{headings(rows[5:])}</div>'

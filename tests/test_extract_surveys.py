@@ -37,6 +37,13 @@ def test_the_span_of_an_activity(text):
     assert read.over(date(2023, 9, 20))
 
 
+def test_the_day_of_publication_is_no_span():
+    assert survey("<p>发布时间：2023-05-01 09:00</p><p>活动时间：2023-05-02至2023-05-21</p>").closes == date(
+        2023, 5, 21
+    )
+    assert survey("<p>发布时间：2023-05-01 09:00</p>").closes is None
+
+
 @pytest.mark.parametrize(
     "text", ["截止时间：2023-05-21", "意见请于2023年5月21日前反馈", "截止日期为2023年5月21日"]
 )

@@ -59,10 +59,26 @@ def read_parts(
     """Return the labelled parts of a page's main text in their order, the footer left out.
 
     `names` maps the labels in use to the names of the parts. A label of a part in `weak` that stands alone on
-    its line is believed only after another label: menus carry such words too.
+    its line is believed only after another label: menus carry such words too. A footer does so as
+    well; where it begins is a guess that the last label of another part overrules.
     """
-    text = view(page).text
-    return split_parts(text[: footer_start(page)] or text, names, joint, weak)
+    text, foot = view(page).text, footer_start(page)
+    parts = split_parts(text, names, joint, weak)
+    kept = (
+        max((at for at, part in enumerate(parts) if part.start <= foot or part.name not in weak), default=-1)
+        + 1
+    )
+    while 0 < kept < len(parts) and parts[kept - 1].value.count("\n") <= 1:
+        kept += 1
+    return (*parts[: kept - 1], _ended(parts[kept - 1], foot)) if kept else ()
+
+
+def _ended(part: Part, foot: int) -> Part:
+    """Return the last part without the footer behind it."""
+    if part.end <= foot:
+        return part
+    value = part.value[: foot - part.start] if part.start < foot else "\n".join(part.value.split("\n")[:3])
+    return Part(part.name, value.strip(), part.start, max(foot, part.start + len(value)))
 
 
 def split_parts(
