@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
+from urllib.parse import urlsplit
 
 import click
 import simplejson
@@ -59,9 +60,6 @@ def main() -> None:
     except GovcrawlError as error:
         sys.stderr.write(f"govcrawl: {error}\n")
         sys.exit(2)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -140,6 +138,8 @@ def inspect(site_ids: tuple[str, ...], **given: Any) -> None:
     quarter.monitoring_point(given["at"] or None)
     edition = load_edition(given["edition"])
     bound(edition)
+    if given["summary"] and not given["summary"].absolute().parent.is_dir():
+        raise GovcrawlError(f"--summary {given['summary']}: there is no such folder")
     Watch.load(str(given["lexicon"] or ""), str(given["domains"] or ""))
     roster, registry = _roster(given["registry"], given["replay"])
     sites = _chosen(roster, site_ids)
@@ -187,7 +187,12 @@ def _chosen(roster: tuple[Site, ...], site_ids: tuple[str, ...]) -> tuple[Site, 
 
 
 def _proxy(text: str) -> str:
-    if text and not text.startswith(("http://", "https://")):
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port
+    except ValueError:
+        usable = False
+    if text and not usable:
         raise GovcrawlError(f"--proxy {text}: write http://HOST:PORT")
     return text
 
