@@ -44,21 +44,12 @@ class Options:
     browser: bool = True
     chromium: str = "/usr/bin/chromium"
     lease_seconds: float = 120.0
-    allow: tuple[str, ...] = ()  # inner addresses, networks or hosts (with or without port) that may be reached
+    allow: tuple[str, ...] = ()  # inner addresses, networks or hosts (and ports) that may be reached
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Return the options a supervisor left for its workers, or defaults with GOVCRAWL_* variables."""
-        text = environment.get(VARIABLE, "")
-        known = {field.name for field in fields(cls)}
-        if text:
-            try:
-                given = json.loads(text)
-            except ValueError as error:
-                raise NotConfigured(f"{VARIABLE} is not JSON: {error}") from error
-            given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-            return cls(**{name: value for name, value in given.items() if name in known})
-        return cls(
+        """Return the options a supervisor left for its workers, over defaults with GOVCRAWL_* variables."""
+        plain = cls(
             quarter=environment.get("GOVCRAWL_QUARTER", ""),
             at=environment.get("GOVCRAWL_AT", ""),
             mongo=environment.get("GOVCRAWL_MONGO", ""),
@@ -66,9 +57,16 @@ class Options:
             proxy=environment.get("GOVCRAWL_PROXY", ""),
             allow=tuple(environment.get("GOVCRAWL_ALLOW", "").split()),
         )
+        try:
+            given = json.loads(environment.get(VARIABLE) or "{}")
+        except ValueError as error:
+            raise NotConfigured(f"{VARIABLE} is not JSON: {error}") from error
+        known = {field.name for field in fields(cls)}
+        given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+        return plain.with_(**{name: value for name, value in given.items() if name in known})
 
     def egress(self) -> list[str]:
-        """Return what the egress guard lets through besides public addresses: `allow` and the proxy itself."""
+        """Return what the guard lets through besides public addresses: `allow` and the proxy itself."""
         return [*self.allow, *([urlsplit(self.proxy).netloc.rpartition("@")[2]] if self.proxy else [])]
 
     def to_environment(self) -> dict[str, str]:
