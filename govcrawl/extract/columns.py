@@ -38,7 +38,7 @@ class ColumnType(StrEnum):
 _TYPES = (
     (ColumnType.INTERPRETATION, r"解读|图解|一图读懂|回应关切"),
     (ColumnType.SURVEY, r"调查|征集|意见征求|征求意见|民意"),
-    (ColumnType.STATISTICS, r"办事统计|办件(?:统计|公示|情况)|服务统计|办理统计"),
+    (ColumnType.STATISTICS, r"办事统计|办件(?:统计|公示|公开|情况|数据|信息|结果)|服务统计|办理统计"),
     (
         ColumnType.MESSAGE,
         r"信箱|留言|咨询|来信|信件|写信|投诉|建议提案|互动|政民|问政|问答|访谈|12345|网上信访|我要(?:问|说|写)|答复选登|回复选登",
