@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
@@ -347,6 +347,59 @@ def _table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
         table.add_row(*(str(cell).replace("[", "\\[") for cell in row))
     console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(table if table.row_count else "没有记录")
+
+
+# --- outside data and reports -------------------------------------------------------------------------------
+
+
+@cli.command("import")
+@click.argument("kind", type=click.Choice(["totals", "departments", "zhaocuo", "inquiries", "units"]))
+@click.argument("file", type=_FILE)
+@_QUARTER
+@click.option("--registry", type=_FILE, default=None, help="Roster (CSV or XLSX); default: the built-in one.")
+@database
+def import_(kind: str, file: Path, quarter: str, registry: Path | None, mongo: str) -> None:
+    """Import a table of a quarter (CSV or XLSX as exported), replacing the earlier one of its kind.
+
+    totals: totals of portals inspected elsewhere; departments: verdicts on department sites inspected
+    elsewhere; zhaocuo: 找错 messages; inquiries: inquiries on the shared platform; units: provincial units
+    of the annex. A file with faults changes nothing.
+    """
+    from govcrawl.imports import import_file  # noqa: PLC0415  (only this command reads such tables)
+
+    name = Quarter.parse(quarter)
+    with opened(mongo) as db:
+        count = import_file(db, kind, file, quarter=name, sites=load_sites(registry), edition=load_edition())
+    click.echo(f"{name}: {count} rows of {kind} imported from {file.name}")
+
+
+@cli.command()
+@_QUARTER
+@click.option("--out", type=_FILE, required=True, help="Folder to write to.")
+@click.option(
+    "--form",
+    type=click.Choice(["scores", "problems"]),
+    default="scores",
+    show_default=True,
+    help="Notice with scores and bands, or with counts of problems.",
+)
+@click.option("--registry", type=_FILE, default=None, help="Roster (CSV or XLSX); default: the built-in one.")
+@click.option("--edition", type=_FILE, default=None, help="Edition of the standard (TOML).")
+@database
+def report(
+    *, quarter: str, out: Path, form: str, registry: Path | None, edition: Path | None, mongo: str
+) -> None:
+    """Write notice, scores, repair lists, web pages and data of a quarter."""
+    from govcrawl.report import gather, write_report  # noqa: PLC0415  (loads matplotlib and python-docx)
+
+    name = Quarter.parse(quarter)
+    with opened(mongo) as db:
+        facts = gather(db, name, load_edition(edition), load_sites(registry))
+        written = write_report(facts, out, form, partial(reads.stored_bytes, db))
+    click.echo(
+        f"{name}: notice.docx, scores.xlsx, data/, {written.lists} repair lists "
+        f"and {written.pages} web pages written to {out}"
+    )
 
 
 # --- rules --------------------------------------------------------------------------------------------------

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
 from govcrawl.checking import bound
 from govcrawl.items import GovcrawlError, Site
-from govcrawl.scoring import QuarterSummary, SiteScore, score_site, summarise
+from govcrawl.scoring import IndicatorScore, QuarterSummary, SiteScore, score_site, summarise
 from govcrawl.standard import Edition
 from govcrawl.store import reads
 from govcrawl.store.client import Sync
@@ -46,6 +46,16 @@ def inspected_sites(db: Sync, quarter: str) -> dict[str, Site]:
             fields["allowed_hosts"] = tuple(fields.get("allowed_hosts", ()))
             found[str(row["site_id"])] = Site(**fields)
     return found
+
+
+def score_of(doc: Mapping[str, Any]) -> SiteScore:
+    """Return the score a stored document holds."""
+    known = {one.name for one in fields(SiteScore)}
+    record = {name: value for name, value in doc.items() if name in known}
+    record["vetoes"] = tuple(doc["vetoes"])
+    record["open_vetoes"] = tuple(doc["open_vetoes"])
+    record["indicators"] = tuple(IndicatorScore(**one) for one in doc["indicators"])
+    return SiteScore(**record)
 
 
 def occurrences(records: Iterator[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

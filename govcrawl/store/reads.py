@@ -6,24 +6,34 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from gridfs import GridFSBucket
+from gridfs.errors import NoFile
 from pymongo import ASCENDING, DESCENDING, ReplaceOne
 
+from govcrawl.store.blobs import BUCKET, Blob
 from govcrawl.store.client import Document, Sync, connect
 from govcrawl.store.ledger import counts as run_counts
 
 __all__ = [
     "connect",
     "failed_sites",
+    "faults_of_run",
     "findings",
+    "imported",
     "inspected",
+    "inspections",
     "latest_run",
+    "quarters",
     "rows_of",
     "run_counts",
     "run_of",
+    "runs",
+    "save_import",
     "save_scores",
     "save_summary",
     "scores",
     "sites_of_run",
+    "stored_bytes",
     "summary",
 ]
 
@@ -69,7 +79,9 @@ def rows_of(db: Sync, quarter: str) -> Iterator[Document]:
     )
 
 
-def findings(db: Sync, quarter: str, site: str | None = None, rule: str | None = None) -> Iterator[Document]:
+def findings(
+    db: Sync, quarter: str, site: str | None = None, rule: str | None = None, outcome: str | None = None
+) -> Iterator[Document]:
     """Yield the findings of each site's newest finished inspection, by site, rule and finding_id.
 
     So the order does not depend on when or by whom a site was inspected.
@@ -80,10 +92,32 @@ def findings(db: Sync, quarter: str, site: str | None = None, rule: str | None =
         query["site_id"] = site
     if rule is not None:
         query["rule"] = rule
+    if outcome is not None:
+        query["outcome"] = outcome
     order = [("site_id", ASCENDING), ("rule", ASCENDING), ("finding_id", ASCENDING)]
     for doc in db.findings.find(query).sort(order):
         if newest.get(doc["site_id"]) == doc["run"]:
             yield doc
+
+
+def runs(db: Sync, quarter: str) -> list[Document]:
+    """Return the runs of a quarter, oldest first."""
+    return db.runs.find({"quarter": quarter}).sort("started_at", ASCENDING).to_list()
+
+
+def inspections(db: Sync, quarter: str) -> dict[str, list[str]]:
+    """Return the finished inspections of each site in the quarter, oldest first: site_id -> run ids."""
+    found: dict[str, list[str]] = {}
+    rows = db.ledger.find({"quarter": quarter, "state": "done"}, {"site_id": 1, "run": 1, "finished_at": 1})
+    for row in rows.sort("finished_at", ASCENDING):
+        found.setdefault(row["site_id"], []).append(row["run"])
+    return found
+
+
+def faults_of_run(db: Sync, quarter: str, site_id: str, run: str) -> list[Document]:
+    """Return the failed findings of one site in one run."""
+    query = {"quarter": quarter, "site_id": site_id, "run": run, "outcome": "failed"}
+    return db.findings.find(query).sort("finding_id", ASCENDING).to_list()
 
 
 def save_scores(db: Sync, quarter: str, scores: Iterable[Mapping[str, Any]]) -> None:
@@ -111,3 +145,31 @@ def save_summary(db: Sync, quarter: str, summary: Mapping[str, Any]) -> None:
 def summary(db: Sync, quarter: str) -> Document | None:
     """Return the quarter's summary, if it has been computed."""
     return db.summaries.find_one({"_id": quarter}, {"_id": 0})
+
+
+def save_import(db: Sync, quarter: str, kind: str, doc: Mapping[str, Any]) -> None:
+    """Make this the quarter's import of a kind, in one write: there is never half an import."""
+    key = {"_id": f"{quarter}:{kind}"}
+    db.imports.replace_one(key, {**doc, "quarter": quarter, "kind": kind}, upsert=True)
+
+
+def imported(db: Sync, quarter: str, kind: str) -> Document | None:
+    """Return the quarter's import of a kind, if there is one."""
+    return db.imports.find_one({"_id": f"{quarter}:{kind}"}, {"_id": 0})
+
+
+def quarters(db: Sync) -> list[str]:
+    """Return the quarters with scores or imported totals, oldest first."""
+    found = set(db.scores.distinct("quarter")) | set(db.imports.distinct("quarter", {"kind": "totals"}))
+    return sorted(found)
+
+
+def stored_bytes(db: Sync, sha256: str) -> bytes | None:
+    """Return the bytes stored under a hash, from a document or a GridFS file; None when there are none."""
+    doc = db.blobs.find_one({"_id": sha256})
+    if doc is not None and doc.get("data") is not None:
+        return Blob(doc["data"], doc["enc"], doc["size"]).data
+    try:
+        return GridFSBucket(db, bucket_name=BUCKET).open_download_stream(sha256).read()
+    except NoFile:
+        return None

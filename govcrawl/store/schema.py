@@ -121,6 +121,8 @@ COLLECTIONS: dict[str, dict[str, Any]] = {
     "facts": {"run": NAME, "site_id": NAME, "seen": TABLE},
     "scores": {"quarter": NAME, "site_id": NAME},  # _id "<quarter>:<site_id>"
     "summaries": {},  # _id the quarter
+    # outside data, a whole file a document; _id "<quarter>:<kind>"
+    "imports": {"quarter": NAME, "kind": NAME, "source": NAME, "sha256": HASH, "rows": LIST},
 }
 
 INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {

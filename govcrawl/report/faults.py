@@ -1,0 +1,153 @@
+"""Faults of a quarter: what was found, until when it has to be repaired, and what became of it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from govcrawl.imports.working import due
+from govcrawl.standard import Edition
+from govcrawl.store import reads
+from govcrawl.store.client import Sync
+
+REPAIR_DAYS = 7  # working days from the monitoring point
+
+_FIGURES = re.compile(r"[0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One occurrence on one site."""
+
+    site_id: str
+    rule: str
+    title: str  # code and name
+    category: str
+    clause: str
+    url: str
+    observed: str
+    expected: str
+    screenshot: str
+    fix: str
+    deadline: date
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What makes it the same fault in another inspection: dates and counts may differ, links may not."""
+        seen = self.observed if "://" in self.observed else _FIGURES.sub("", self.observed)
+        return (self.site_id, self.rule, self.url, seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Repairs:
+    """What became of the faults of a quarter's first inspection by its newest one."""
+
+    found: int = 0
+    in_time: int = 0
+    late: int = 0
+    open: int = 0
+    clean: int = 0  # sites without a fault at the first inspection
+    faulty: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A quarter's faults against those of an earlier one."""
+
+    repaired: tuple[Fault, ...]
+    fresh: tuple[Fault, ...]
+    lasting: tuple[Fault, ...]
+    returned: tuple[Fault, ...]  # repaired before, found again
+
+
+def faults_of(db: Sync, quarter: str, edition: Edition, at: date) -> tuple[Fault, ...]:
+    """Return the faults of each site's newest inspection, by site, rule and finding; bonus rules are none."""
+    docs = reads.findings(db, quarter, outcome="failed")
+    return tuple(_faults(docs, edition, due(at, REPAIR_DAYS)))
+
+
+def repairs_of(db: Sync, quarter: str, edition: Edition) -> Repairs:
+    """Follow the faults of each site's first finished inspection to its newest one.
+
+    A fault that a later inspection no longer finds was repaired; in time, where the monitoring point of
+    that inspection is not after the deadline.
+    """
+    runs = {run["_id"]: datetime.fromisoformat(run["at"]).date() for run in reads.runs(db, quarter)}
+    found = in_time = late = left = clean = 0
+    states = reads.inspections(db, quarter)
+    for site_id, order in states.items():
+        steps = [(runs[run], _keys(db, quarter, edition, site_id, run)) for run in order]
+        first_at, first = steps[0]
+        last = due(first_at, REPAIR_DAYS)
+        clean += not first
+        found += first.total()
+        still = first
+        for at, keys in steps[1:]:
+            gone = (still - keys).total()
+            still = still & keys
+            in_time, late = (in_time + gone, late) if at <= last else (in_time, late + gone)
+        left += still.total()
+    return Repairs(found, in_time, late, left, clean, len(states) - clean)
+
+
+def compare(
+    now: Iterable[Fault], before: Iterable[Fault], earlier: Iterable[Fault] = (), sites: Iterable[str] = ()
+) -> Comparison:
+    """Compare two quarters; `earlier` are faults of the quarters before both.
+
+    `sites` are those inspected now: a fault of a site that was not inspected is not repaired.
+    """
+    found, held, inspected = list(now), list(before), set(sites)
+    known = Counter(fault.key for fault in held)
+    current = Counter(fault.key for fault in found)
+    old = {fault.key for fault in earlier} - set(known)
+    lasting = _take(found, known & current)
+    fresh = _take(found, current - known)
+    return Comparison(
+        repaired=_take([fault for fault in held if fault.site_id in inspected], known - current),
+        fresh=tuple(fault for fault in fresh if fault.key not in old),
+        lasting=lasting,
+        returned=tuple(fault for fault in fresh if fault.key in old),
+    )
+
+
+def _take(faults: Iterable[Fault], counts: Counter[tuple[str, str, str, str]]) -> tuple[Fault, ...]:
+    left = counts.copy()
+    taken = []
+    for fault in faults:
+        if left[fault.key] > 0:
+            left[fault.key] -= 1
+            taken.append(fault)
+    return tuple(taken)
+
+
+def _keys(
+    db: Sync, quarter: str, edition: Edition, site_id: str, run: str
+) -> Counter[tuple[str, str, str, str]]:
+    docs = reads.faults_of_run(db, quarter, site_id, run)
+    return Counter(fault.key for fault in _faults(docs, edition, date.min))
+
+
+def _faults(docs: Iterable[Mapping[str, Any]], edition: Edition, deadline: date) -> Iterable[Fault]:
+    for doc in docs:
+        rule = edition.rules.get(doc["rule"])
+        if rule is None or rule.is_bonus:
+            continue
+        for seen in doc["evidence"] or [{}]:
+            yield Fault(
+                site_id=doc["site_id"],
+                rule=rule.code,
+                title=rule.title,
+                category=rule.category,
+                clause=rule.clause,
+                url=seen.get("url", ""),
+                observed=seen.get("observed", "") or doc["message"],
+                expected=seen.get("expected", ""),
+                screenshot=seen.get("screenshot", ""),
+                fix=rule.fix,
+                deadline=deadline,
+            )
