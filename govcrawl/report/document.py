@@ -142,6 +142,13 @@ def _font(style: Any, font: str, size: int) -> None:
     style.font.name, style.font.size = font, Pt(size)
     style.font.bold = style.font.italic = False
     fonts = style.element.get_or_add_rPr().get_or_add_rFonts()
+    language = style.element.rPr.find(qn("w:lang"))
+    if language is None:
+        language = OxmlElement("w:lang")
+        style.element.rPr.append(language)
+    # Without it LibreOffice takes glyphs and punctuation of another country.
+    language.set(qn("w:val"), "zh-CN")
+    language.set(qn("w:eastAsia"), "zh-CN")
     for theme in ("asciiTheme", "hAnsiTheme", "eastAsiaTheme", "cstheme"):
         fonts.attrib.pop(qn(f"w:{theme}"), None)
     fonts.set(qn("w:eastAsia"), font)

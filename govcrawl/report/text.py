@@ -53,7 +53,7 @@ def day(of: date) -> str:
 
 
 def _opening(facts: Facts) -> Iterator[Paragraph]:
-    yield Paragraph("title", f"关于{facts.quarter.zh}全省政府网站检查情况的通报")
+    yield Paragraph("title", f"关于{facts.quarter.zh}全省\n政府网站检查情况的通报")
     yield Paragraph("addressee", "各市、县（市、区）人民政府，省级有关单位：")
     yield Paragraph(
         "body",
