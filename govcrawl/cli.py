@@ -29,6 +29,7 @@ from govcrawl.sites import import_roster, load_sites
 from govcrawl.standard import RuleSpec, load_edition
 from govcrawl.store import reads
 from govcrawl.store.client import Sync, connect
+from govcrawl.store.integrity import seal_run
 from govcrawl.store.server import resolve
 from govcrawl.supervisor import Progress, Supervisor
 
@@ -161,6 +162,8 @@ def inspect(site_ids: tuple[str, ...], **given: Any) -> None:
         db = connect(uri)
         try:
             progress = _run(db, options.with_(mongo=uri), sites)
+            if progress.state == "complete":
+                seal_run(db, progress.run)
             if progress.done:
                 score_quarter(db, str(quarter), edition)
             failed = reads.failed_sites(db, progress.run)

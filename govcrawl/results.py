@@ -14,6 +14,7 @@ from govcrawl.scoring import IndicatorScore, QuarterSummary, SiteScore, score_si
 from govcrawl.standard import Edition
 from govcrawl.store import reads
 from govcrawl.store.client import Sync
+from govcrawl.store.integrity import seal_scores
 from govcrawl.store.records import finding_of
 
 
@@ -33,6 +34,7 @@ def score_quarter(db: Sync, quarter: str, edition: Edition) -> QuarterSummary:
     summary = summarise(scores, tuple(sites.values()))
     reads.save_scores(db, quarter, (score.to_record() for score in scores))
     reads.save_summary(db, quarter, plain(summary))
+    seal_scores(db, quarter)
     return summary
 
 

@@ -8,6 +8,7 @@ from scrapy.crawler import Crawler
 
 from govcrawl.items import Page, SiteDone
 from govcrawl.store.evidence import keep_facts
+from govcrawl.store.integrity import seal_site
 
 
 class StorePipeline:
@@ -32,6 +33,7 @@ class StorePipeline:
         if not services.source:
             await keep_facts(services.db, services.run, item.site_id, item.facts)
         await services.writer.site_findings(item.site_id, item.findings)
+        await seal_site(services.db, services.run, item.site_id)
         if item.failed:
             item.acknowledged = await services.ledger.fail(
                 services.run, item.site_id, services.owner, item.failed
