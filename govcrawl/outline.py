@@ -12,6 +12,7 @@ from govcrawl.items import Evidence, Page
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _QUOTED = re.compile(r"“([^”]{2,80})”")
 _LIST = re.compile(r"(?i)list|pgcontainer|nodata|no-data|empty|right-con|main|content|article|^con$|^c\d$")
+_SHORT = 80  # characters a block holds that is empty but for a notice
 _FOOT = re.compile(r"(?i)foot|copyright|bottom")
 _HEAD = re.compile(r"(?i)^head|header|logo|banner|top")
 _FOOT_WORDS = ("主办单位", "主办", "版权所有", "承办", "备案", "网站标识码", "技术支持")
@@ -19,7 +20,7 @@ _BLOCKS = ("div", "ul", "table", "section", "main", "footer", "header", "dl", "t
 
 
 def outline(page: Page, seen: Evidence) -> tuple[str, ...]:
-    """Return the CSS selector, address or text that shows the occurrence; nothing where nothing on the page does."""
+    """Return the CSS selector, address or text that shows the occurrence; nothing where none does."""
     if seen.selector.startswith(("http://", "https://")):
         return _link(page, seen.url)
     if seen.selector:
@@ -61,12 +62,21 @@ def _date(text: str, observed: str) -> tuple[str, ...]:
 
 
 def _part(page: Page, seen: Evidence, text: str) -> tuple[str, ...]:
-    """Return the part of the page in which something is missing: footer, header or the column's empty list."""
+    """Return the part of the page in which something is missing: footer, header or empty list."""
     if "页脚" in f"{seen.observed}{seen.expected}":
         return _named(page, _FOOT, last=True) or next(((word,) for word in _FOOT_WORDS if word in text), ())
     if "页头" in seen.observed:
         return _named(page, _HEAD)
-    return _named(page, _LIST) if seen.expected == "有内容" else ()
+    return _empty(page) if seen.expected == "有内容" else ()
+
+
+def _empty(page: Page) -> tuple[str, ...]:
+    """Return the block a list should fill; a block that also holds menu and footer shows nothing."""
+    for element in page.tree.iter(*_BLOCKS):
+        handle = next((chosen for name, chosen in _handles(element) if _LIST.search(name)), "")
+        if handle and len(" ".join(element.itertext()).strip()) <= _SHORT:
+            return (handle,)
+    return ()
 
 
 def _named(page: Page, names: re.Pattern[str], *, last: bool = False) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Takes the pictures a finding is shown with, once a site is checked; a recheck finds those of its source again."""
+"""Takes the pictures a finding is shown with, once a site is checked; a recheck has its source's."""
 
 from __future__ import annotations
 
@@ -84,31 +84,27 @@ class ScreenshotPipeline:
         if shot.error and not shot.image:
             return None
         return Picture(
-            page.site_id, page.quarter, rule, page.url, marks, shot.body_sha256, shot.image, shot.width, shot.height,
-            shot.outlined, evidence.now(),
+            page.site_id, page.quarter, rule, page.url, marks, shot.body_sha256, shot.image,
+            shot.width, shot.height, shot.outlined, evidence.now(),
         )  # fmt: skip
 
 
 def choose(findings: Sequence[Finding], most: int) -> list[Wanted]:
-    """Choose the occurrences to show: one of each rule before a second of any, faults before doubts."""
-    order = sorted(_candidates(findings), key=lambda one: one[:3])
+    """Choose what to show: one of each rule before a second of any, vetoes first, faults before doubts."""
+    order = sorted(_candidates(findings), key=lambda one: one[:4])
     return [wanted for *_, wanted in order[: max(0, most)]]
 
 
-def _candidates(findings: Sequence[Finding]) -> Iterator[tuple[int, bool, str, Wanted]]:
+def _candidates(findings: Sequence[Finding]) -> Iterator[tuple[int, bool, bool, str, Wanted]]:
     shown: Counter[str] = Counter()
     for number, finding in enumerate(findings):
         if finding.outcome not in _SHOWN:
             continue
         for place in range(len(finding.evidence)):
             if shown[finding.rule] < PER_RULE and finding.evidence[place].url:
-                yield (
-                    shown[finding.rule],
-                    finding.outcome is not Outcome.FAILED,
-                    finding.rule,
-                    Wanted(number, place),
-                )
-                shown[finding.rule] += 1
+                doubt, rule = finding.outcome is not Outcome.FAILED, finding.rule
+                yield shown[rule], not rule.startswith("V"), doubt, rule, Wanted(number, place)
+                shown[rule] += 1
 
 
 def caption(services: Services, page: Page, rule: str, seen: Evidence | None) -> tuple[str, ...]:

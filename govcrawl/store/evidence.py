@@ -1,4 +1,4 @@
-"""Finding the evidence again: the card of a finding, its pages and pictures, and the sweep of what nobody names."""
+"""Finding evidence again: the card of a finding, its pages and pictures; the sweep of what nobody names."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Picture:
         return sha256(self.image)
 
 
-# --- while inspecting -------------------------------------------------------------------------------------------------
+# --- while inspecting -----------------------------------------------------------------------------------
 
 
 async def pages_of(db: Async, run: str, site_id: str, urls: Iterable[str]) -> dict[str, StoredPage]:
@@ -111,7 +111,7 @@ async def screenshots_of(db: Async, run: str, site_id: str) -> dict[tuple[str, .
     }
 
 
-# --- afterwards -------------------------------------------------------------------------------------------------------
+# --- afterwards -----------------------------------------------------------------------------------------
 
 
 def names_of(doc: Mapping[str, Any]) -> list[str]:
@@ -189,7 +189,7 @@ def _card(db: Sync, doc: Document) -> Document:
 
 
 def save(db: Sync, found: Mapping[str, Any], folder: Path) -> list[Path]:
-    """Write a card below a folder: card.json, each page's bytes and headers, each picture; returns the files."""
+    """Write a card below a folder: card.json, pages as received, pictures; returns the files."""
     finding = found["finding"]
     target = folder / finding["site_id"] / finding["rule"] / finding["finding_id"][:16]
     target.mkdir(parents=True, exist_ok=True)
@@ -215,7 +215,7 @@ def _ending(page: Mapping[str, Any]) -> str:
     return {"plain": "txt"}.get(match[1], match[1]) if match else "html"
 
 
-# --- the sweep --------------------------------------------------------------------------------------------------------
+# --- the sweep ------------------------------------------------------------------------------------------
 
 
 def sweep(db: Sync) -> dict[str, int]:
