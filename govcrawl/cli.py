@@ -102,6 +102,7 @@ def opened(mongo: str) -> Iterator[Sync]:
 )
 @click.option("--registry", type=_FILE, default=None, help="Roster (CSV or XLSX); default: the built-in one.")
 @click.option("--proxy", default="", help="Forward proxy, such as http://127.0.0.1:3128.")
+@click.option("--contact", envvar="GOVCRAWL_CONTACT", default="", help="Mail address shown to the inspected servers.")
 @click.option(
     "--replay", type=_FILE, default=None, help="Folder or WARC that answers instead of the network."
 )
@@ -152,6 +153,7 @@ def inspect(site_ids: tuple[str, ...], **given: Any) -> None:
         lexicon=str(given["lexicon"].resolve()) if given["lexicon"] else "",
         domains=str(given["domains"].resolve()) if given["domains"] else "",
         proxy=_proxy(given["proxy"]),
+        contact=given["contact"],
         replay=str(given["replay"].resolve()) if given["replay"] else "",
         delay=given["delay"],
         page_budget=given["budget"],

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Self
 from urllib.parse import urlsplit
 
+from govcrawl import __version__
 from govcrawl.items import NotConfigured
 
 VARIABLE = "GOVCRAWL_OPTIONS"  # the environment, not the command line: a MongoDB URI may hold a password
@@ -29,6 +31,7 @@ class Options:
     lexicon: str = ""  # file of wrong expressions; empty: the sample in the package
     domains: str = ""  # file of domains no page should lead to; empty: the sample in the package
     proxy: str = ""
+    contact: str = ""  # mail address of the office, shown to every inspected server; empty: postmaster of this machine
     replay: str = ""  # folder or WARC that answers instead of the network
     source: str = ""  # a run whose stored pages, links and facts answer instead of the network: a recheck
     screenshots: int = 6  # pictures a site, its home page included
@@ -55,6 +58,7 @@ class Options:
             mongo=environment.get("GOVCRAWL_MONGO", ""),
             registry=environment.get("GOVCRAWL_REGISTRY", ""),
             proxy=environment.get("GOVCRAWL_PROXY", ""),
+            contact=environment.get("GOVCRAWL_CONTACT", ""),
             allow=tuple(environment.get("GOVCRAWL_ALLOW", "").split()),
         )
         try:
@@ -64,6 +68,12 @@ class Options:
         known = {field.name for field in fields(cls)}
         given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
         return plain.with_(**{name: value for name, value in given.items() if name in known})
+
+    @property
+    def user_agent(self) -> str:
+        """What every request calls itself, with an address its receiver can write to."""
+        contact = self.contact or f"postmaster@{socket.gethostname()}"
+        return f"Mozilla/5.0 (compatible; govcrawl/{__version__}; website inspection; +mailto:{contact})"
 
     def egress(self) -> list[str]:
         """Return what the guard lets through besides public addresses: `allow` and the proxy itself."""

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from govcrawl import __version__
 from govcrawl.browser import Browser
 from govcrawl.egress import Forbidden, Guard, host_literal
 from govcrawl.items import Site
@@ -23,6 +22,7 @@ from govcrawl.options import Options
 from govcrawl.pace import Pace
 from govcrawl.proxy import EgressProxy
 from govcrawl.quarter import Quarter
+from govcrawl.replay import RecordedLinks, Recording
 from govcrawl.sites import load_sites
 from govcrawl.standard import Edition, load_edition
 from govcrawl.store.client import Async, connect, connect_async
@@ -32,10 +32,6 @@ from govcrawl.store.schema import ensure_schema
 from govcrawl.store.server import resolve
 from govcrawl.store.writer import Writer
 
-USER_AGENT = (
-    f"Mozilla/5.0 (compatible; govcrawl/{__version__}; government website inspection; "
-    "+mailto:inspection@example.org)"
-)
 SETTING = "GOVCRAWL_SERVICES"
 
 
@@ -59,7 +55,7 @@ class Services:
     ledger: Ledger
     book: LinkBook
     writer: Writer
-    checker: LinkChecker
+    checker: LinkChecker | RecordedLinks
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -76,7 +72,8 @@ class Services:
         self.guard = Guard([*options.egress(), *_stated(self.sites.values())])
         self._stack = AsyncExitStack()
         self.browser: Browser | None = None
-        self.user_agent = USER_AGENT
+        self.recording = Recording.open(Path(options.replay)) if options.replay else None
+        self.user_agent = options.user_agent
 
     def __deepcopy__(self, memo: Mapping[int, Any]) -> Services:
         """Scrapy copies its settings for every crawler; the services stay one."""
@@ -96,15 +93,7 @@ class Services:
         self.writer = await self._stack.enter_async_context(Writer(self.db, self.run, source=self.source))
         if options.browser and not options.replay and not self.source:
             await self._open_browser()
-        self.checker = LinkChecker(
-            pace=self.pace,
-            user_agent=USER_AGENT,
-            proxy=options.proxy or None,
-            retries=options.link_waits,
-            allow=self._may_connect,
-            second_opinion=self._look if self.browser else None,
-        )
-        self._stack.push_async_callback(self.checker.close)
+        self.checker = RecordedLinks(self.recording) if self.recording else self._link_checker()
         beat = asyncio.create_task(self._heartbeat(), name="lease heartbeat")
         self._stack.callback(beat.cancel)
         return self
@@ -143,12 +132,24 @@ class Services:
     async def _open_browser(self) -> None:
         """Give the browser an egress proxy of its own: it offers no other place for the guard."""
         egress = EgressProxy(self.guard, upstream=self.options.proxy or None)
-        browser = Browser(executable=self.options.chromium, user_agent=USER_AGENT)
+        browser = Browser(executable=self.options.chromium, user_agent=self.user_agent)
         if not browser.available():
             return
         browser.proxy = await self._stack.enter_async_context(egress)
         self.browser = browser
         self._stack.push_async_callback(browser.close)
+
+    def _link_checker(self) -> LinkChecker:
+        checker = LinkChecker(
+            pace=self.pace,
+            user_agent=self.user_agent,
+            proxy=self.options.proxy or None,
+            retries=self.options.link_waits,
+            allow=self._may_connect,
+            second_opinion=self._look if self.browser else None,
+        )
+        self._stack.push_async_callback(checker.close)
+        return checker
 
     def _may_connect(self, ip: str) -> bool:
         try:

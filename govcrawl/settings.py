@@ -4,6 +4,7 @@ from govcrawl import bounds
 from govcrawl.options import Options
 
 BOT_NAME = "govcrawl"
+USER_AGENT = Options.from_environment().user_agent  # an inspected body must know whom to write to
 SPIDER_MODULES = ["spiders"]
 NEWSPIDER_MODULE = "spiders.custom"
 
