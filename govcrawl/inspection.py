@@ -27,13 +27,14 @@ from govcrawl.extract.columns import (
 from govcrawl.extract.leaders import Leader, leader_links, read_leaders
 from govcrawl.extract.links import read_links
 from govcrawl.extract.lists import Chrome, Listing, ListState, may_fill, read_chrome, read_listing, read_rows
-from govcrawl.extract.safety import Hit, Watch, harmful_links
+from govcrawl.extract.safety import Hit, Watch, empty_links, harmful_links
 from govcrawl.extract.tags import Group, read_tags
 from govcrawl.extract.text import view
 from govcrawl.items import LinkCheck, LinkState, Page, Probe, Role, Row, Site
 
 T = TypeVar("T")
 DRAWN = 3  # policy files and interpretations that are opened for the rules on what links them
+EMPTY_SHOWN = 3  # links without an address that are named
 DATES_NEEDED = 3  # undated rows whose articles are opened to date a list (R10)
 
 
@@ -79,6 +80,7 @@ class Seen:
     moved: bool = False  # the answer came from another address
     wrong: tuple[Hit, ...] = ()  # wrong expressions of the lexicon
     harmful: tuple[Hit, ...] = ()  # links to listed domains, planted or hidden ones
+    empty: tuple[str, ...] = ()  # texts of links without an address, a few of them
     leaders: tuple[Leader, ...] = ()  # presented here, of pages under a 领导信息 column
 
 
@@ -157,6 +159,7 @@ class Inspection:
             moved=moved,
             wrong=self.watch.lexicon.find(view(page).text),
             harmful=harmful_links(page, self.watch.domains),
+            empty=tuple(link.text for link in empty_links(page)[:EMPTY_SHOWN]),
             leaders=read_leaders(page) if _about_leaders(page) else (),
         )
         if page.role in (Role.HOME, Role.COLUMN):

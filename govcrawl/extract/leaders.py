@@ -130,12 +130,13 @@ def read_leaders(page: Page) -> tuple[Leader, ...]:
     """
     text = _main(page)
     people = _people(text)
-    if len(people) >= 2:
-        found = tuple(_leader(name, text[start:end], before) for name, start, end, before in people)
+    told = [one for one in people if one[2] - one[1] >= len(one[0]) + _SHORT]
+    if len(told) >= 2:
+        found = tuple(_leader(name, text[start:end], before) for name, start, end, before in told)
         return tuple(leader for leader in found if leader.cv or leader.duties)  # else a name in a menu
     if len(text) < _SHORT:
         return ()
-    name = people[0][0] if people else _own_name(page)
+    name = (told or people)[0][0] if people else _own_name(page)
     leader = _leader(name, text, "")
     return (leader,) if leader.post or leader.cv or leader.duties else ()
 
@@ -162,7 +163,7 @@ def _people(text: str) -> list[tuple[str, int, int, str]]:
         known = best.get(name)
         if known is None or end - start > known[2] - known[1]:
             best[name] = (name, start, end, line)
-    return [one for one in best.values() if one[2] - one[1] >= len(one[0]) + _SHORT]
+    return list(best.values())
 
 
 def _own_name(page: Page) -> str:

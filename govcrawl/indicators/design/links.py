@@ -67,5 +67,8 @@ def _dead_links(site: Inspection, *, on_home: bool) -> Iterator[Evidence]:
             yield Evidence(
                 target, f"{check.state.value}: {seen}", selector=use.page, excerpt=f"{use.text} ({where})"
             )
+    for url, one in sorted(site.pages.items()):
+        if one.empty and (url in homes) is on_home:
+            unknown.append(f"{url}: “{one.empty[0]}” leads nowhere")
     if unknown:
         raise CantTell(f"{len(unknown)} links could not be judged, first {unknown[0]}")
