@@ -27,9 +27,9 @@ from govcrawl.quarter import Quarter
 from govcrawl.results import occurrences, score_quarter
 from govcrawl.sites import import_roster, load_sites
 from govcrawl.standard import RuleSpec, load_edition
-from govcrawl.store import reads
+from govcrawl.store import evidence as store_evidence
+from govcrawl.store import integrity, reads
 from govcrawl.store.client import Sync, connect
-from govcrawl.store.integrity import seal_run
 from govcrawl.store.server import resolve
 from govcrawl.supervisor import Progress, Supervisor
 
@@ -129,6 +129,7 @@ def opened(mongo: str) -> Iterator[Sync]:
     "--budget", type=click.IntRange(1, 100_000), default=300, show_default=True, help="Pages per site."
 )
 @click.option("--browser/--no-browser", default=True, help="Render pages that scripts fill.")
+@click.option("--screenshots", type=click.IntRange(0, 200), default=None, help="Pictures per site; default: 6.")
 @click.option("--summary", type=_FILE, default=None, help="File for the final figures as JSON.")
 @database
 def inspect(site_ids: tuple[str, ...], **given: Any) -> None:
@@ -159,13 +160,14 @@ def inspect(site_ids: tuple[str, ...], **given: Any) -> None:
         page_budget=given["budget"],
         browser=given["browser"],
         workers=given["workers"] or os.cpu_count() or 1,
+        **({} if given["screenshots"] is None else {"screenshots": given["screenshots"]}),
     )
     with resolve(given["mongo"] or None) as uri:
         db = connect(uri)
         try:
             progress = _run(db, options.with_(mongo=uri), sites)
             if progress.state == "complete":
-                seal_run(db, progress.run)
+                integrity.seal_run(db, progress.run)
             if progress.done:
                 score_quarter(db, str(quarter), edition)
             failed = reads.failed_sites(db, progress.run)
@@ -405,6 +407,133 @@ def report(
         f"{name}: notice.docx, scores.xlsx, data/, {written.lists} repair lists "
         f"and {written.pages} web pages written to {out}"
     )
+
+
+# --- evidence -----------------------------------------------------------------------------------------------
+
+
+@cli.group(invoke_without_command=True)
+@click.option("--quarter", default="", help="Quarter, such as 2023Q3.")
+@click.option("--site", default=None, help="Only this site.")
+@click.option("--rule", default=None, help="Only this rule, such as V3.")
+@click.option("--finding", default=None, help="Only the finding with this finding_id.")
+@click.option("--save", type=_FILE, default=None, help="Folder for pages, headers and pictures.")
+@database
+@click.pass_context
+def evidence(context: click.Context, /, mongo: str, **given: Any) -> None:
+    """Find the evidence of findings: pages as received, pictures, tries of links."""
+    if context.invoked_subcommand:
+        return
+    if not given["quarter"] and not given["finding"]:
+        raise GovcrawlError("evidence: say --quarter Q (with --site and --rule), or --finding ID")
+    with opened(mongo) as db:
+        cards = (
+            iter([store_evidence.card(db, given["finding"])])
+            if given["finding"]
+            else store_evidence.find(db, str(Quarter.parse(given["quarter"])), given["site"], given["rule"])
+        )
+        _table(("网站", "指标", "发现", "网址", "页面", "截图", "已保存"), _evidence_rows(db, cards, given["save"]))
+
+
+def _evidence_rows(
+    db: Sync, cards: Iterable[Mapping[str, Any]], folder: Path | None
+) -> Iterator[tuple[str, ...]]:
+    for card in cards:
+        found = card["finding"]
+        saved = len(store_evidence.save(db, card, folder)) if folder else 0
+        for seen in found["evidence"]:
+            yield (
+                found["site_id"],
+                found["rule"],
+                seen["observed"],
+                seen["url"],
+                str(len(card["pages"])),
+                seen["screenshot"][:12],
+                str(saved or ""),
+            )
+
+
+@evidence.command("sweep")
+@database
+def evidence_sweep(mongo: str) -> None:
+    """Remove bytes that no record names; refused while an inspection is open."""
+    with opened(mongo) as db:
+        counts = store_evidence.sweep(db)
+    click.echo(f"{counts['blobs']} pages' bytes, {counts['files']} files, {counts['chunks']} chunks removed")
+
+
+@cli.command()
+@_QUARTER
+@click.option("--site", default=None, help="Only this site.")
+@click.option("--rule", default=None, help="Show only changes of this rule.")
+@click.option("--edition", type=_FILE, default=None, help="Another edition of the standard (TOML).")
+@click.option("--workers", type=click.IntRange(1, 256), default=None, help="Processes; default: one per core.")
+@click.option("--keep", is_flag=True, help="Make what comes out the quarter's results.")
+@database
+def recheck(quarter: str, mongo: str, workers: int | None, **given: Any) -> None:
+    """Run all rules again over stored evidence, without any network, and show what changed and why.
+
+    Exit code 1 when the same edition comes to other findings or scores.
+    """
+    from govcrawl.recheck import recheck as work  # noqa: PLC0415  (starts workers: only this command)
+
+    name = str(Quarter.parse(quarter))
+    workers = workers or os.cpu_count() or 1
+    with resolve(mongo or None) as uri, opened(uri) as db:
+        found = work(db, uri, name, workers=workers, **given)
+    for title, changes in (("指标", found.changes), ("得分", found.scores)):
+        if changes:
+            rows = ((one.site_id, one.rule or "—", one.before, one.after, one.why) for one in changes)
+            _table(("网站", title, "原结果", "现结果", "原因"), rows)
+    for site_id, reason in found.failed:
+        click.echo(f"  {site_id}: {reason}", err=True)
+    rate = found.pages / found.seconds if found.seconds else 0
+    result = "identical" if found.same else f"{len(found.changes)} rules and {len(found.scores)} scores differ"
+    click.echo(
+        f"{name}, edition {found.edition}: {found.sites} sites, {found.pages} pages in {found.seconds:.0f} s "
+        f"({rate:.0f} pages/s with {workers} workers): {result}"
+    )
+    if found.failed or (given["edition"] is None and not found.same):
+        raise click.exceptions.Exit(1)
+
+
+@cli.command()
+@click.option("--public", type=_FILE, default=None, help="Public key (PEM) that signatures must hold with.")
+@database
+def verify(public: Path | None, mongo: str) -> None:
+    """Compare all sealed records and stored bytes with what they were; exit code 1 when anything differs."""
+    with opened(mongo) as db:
+        found = integrity.verify(db)
+        runs = reads.complete_runs(db)
+        signed = [(run, integrity.signed_by(db, run, public)) for run in runs] if public else []
+    for problem in found.problems:
+        click.echo(problem)
+    for run, key in signed:
+        click.echo(f"run {run}: signed by {key}")
+    click.echo(
+        f"{found.runs} runs, {found.records} records, {found.blobs} pages' bytes, {found.files} files: "
+        + (f"{len(found.problems)} alterations" if found.problems else "no alteration found")
+    )
+    if found.problems:
+        raise click.exceptions.Exit(1)
+
+
+@cli.command()
+@click.option("--quarter", default="", help="Quarter whose newest run is signed.")
+@click.option("--key", type=_FILE, required=True, envvar="GOVCRAWL_SIGNING_KEY", help="Ed25519 key (PEM).")
+@click.option("--new", is_flag=True, help="Make the key first, with its public half in FILE.pub.")
+@database
+def sign(quarter: str, key: Path, new: bool, mongo: str) -> None:
+    """Sign a run's seal; the key is never stored in the database."""
+    if new:
+        click.echo(f"new key {integrity.new_key(key)} in {key}, public half in {key}.pub")
+    if not quarter:
+        return
+    with opened(mongo) as db:
+        run = reads.latest_run(db, str(Quarter.parse(quarter)))
+        if run is None:
+            raise GovcrawlError(f"quarter {quarter}: nothing inspected yet, nothing to sign")
+        click.echo(f"run {run}: signed by {integrity.sign(db, run, key)}")
 
 
 # --- rules --------------------------------------------------------------------------------------------------

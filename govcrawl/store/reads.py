@@ -15,6 +15,7 @@ from govcrawl.store.client import Document, Sync, connect
 from govcrawl.store.ledger import counts as run_counts
 
 __all__ = [
+    "complete_runs",
     "connect",
     "failed_sites",
     "faults_of_run",
@@ -45,6 +46,11 @@ def latest_run(db: Sync, quarter: str) -> str | None:
     query = {"quarter": quarter, "source": None}  # a recheck is no inspection
     run = db.runs.find_one(query, {"_id": 1}, sort=[("started_at", DESCENDING)])
     return str(run["_id"]) if run else None
+
+
+def complete_runs(db: Sync) -> list[str]:
+    """Return the ids of all complete runs, oldest first."""
+    return [str(run["_id"]) for run in db.runs.find({"state": "complete"}, {"_id": 1}).sort("started_at", 1)]
 
 
 def run_of(db: Sync, run: str) -> Document | None:
