@@ -2,40 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from decimal import Decimal
-from itertools import groupby
 from typing import Any
 
+import simplejson
+
 from govcrawl.checking import bound
-from govcrawl.items import GovcrawlError, Site
-from govcrawl.scoring import IndicatorScore, QuarterSummary, SiteScore, score_site, summarise
+from govcrawl.imports.kinds import MESSAGE_RULE, Message, held, overdue_findings
+from govcrawl.items import Finding, GovcrawlError, Outcome, Site
+from govcrawl.quarter import Quarter
+from govcrawl.scoring import IndicatorScore, QuarterSummary, SiteScore, score_counts, score_site, summarise
 from govcrawl.standard import Edition
 from govcrawl.store import reads
 from govcrawl.store.client import Sync
 from govcrawl.store.integrity import seal_scores
 from govcrawl.store.records import finding_of
 
+_SITES = 500  # sites counted by one query: an answer must come within the driver's time limit
+
 
 def score_quarter(db: Sync, quarter: str, edition: Edition) -> QuarterSummary:
-    """Score every inspected site of a quarter, store scores and summary, and return the summary."""
+    """Score every inspected site of a quarter, store scores and summary, and return the summary.
+
+    The database counts the findings, a part of the sites at a time; only the sites where a person decided
+    something are read finding by finding. Repeating it, also after a kill, gives the same documents. A final
+    quarter is frozen: when it comes out otherwise later, the earlier version is kept and linked.
+    """
     sites = inspected_sites(db, quarter)
     if not sites:
         raise GovcrawlError(
             f"quarter {quarter}: nothing inspected yet; run: govcrawl inspect --quarter {quarter}"
         )
-    codes = frozenset(bound(edition))
-    scores: list[SiteScore] = []
-    records = reads.findings(db, quarter)
-    for site_id, docs in groupby(records, key=lambda doc: str(doc["site_id"])):
-        found = [finding_of(doc) for doc in docs if doc["edition"] == edition.id]
-        scores.append(score_site(sites[site_id], found, edition, bound=codes, quarter=quarter))
+    scores = sorted(_scores(db, quarter, edition, sites), key=lambda score: score.site_id)
     summary = summarise(scores, tuple(sites.values()))
-    reads.save_scores(db, quarter, (score.to_record() for score in scores))
-    reads.save_summary(db, quarter, plain(summary))
+    records = [score.to_record() for score in scores]
+    version = _version(db, quarter, summary, _digest([*records, plain(summary)]))
+    reads.save_scores(db, quarter, records)
+    reads.save_summary(db, quarter, plain(summary) | version)
+    if version["final"]:
+        reads.freeze(db, quarter, version["version"])
     seal_scores(db, quarter)
     return summary
+
+
+def _scores(db: Sync, quarter: str, edition: Edition, sites: Mapping[str, Site]) -> Iterator[SiteScore]:
+    codes = frozenset(bound(edition))
+    newest = reads.inspected(db, quarter)
+    decided = reads.decisions(db, quarter)
+    late = _late(db, quarter, edition, sites.values())
+    order = sorted(sites)
+    for start in range(0, len(order), _SITES):
+        some = order[start : start + _SITES]
+        counts: dict[str, dict[str, dict[Outcome, int]]] = {site_id: {} for site_id in some}
+        for doc in reads.tally(db, quarter, edition.id, some):
+            if newest.get(doc["site_id"]) == doc["run"]:
+                own = counts[doc["site_id"]].setdefault(doc["rule"], {})
+                own[Outcome(doc["outcome"])] = doc["n"]
+        for site_id in some:
+            site, more = sites[site_id], late.get(site_id, ())
+            if site_id in decided:
+                docs = reads.findings_of_run(db, quarter, site_id, newest[site_id])
+                found = [finding_of(doc) for doc in docs if doc["edition"] == edition.id]
+                yield _decided(site, [*found, *more], edition, quarter, decided[site_id])
+                continue
+            for finding in more:
+                rule = counts[site_id].setdefault(finding.rule, {})
+                rule[finding.outcome] = rule.get(finding.outcome, 0) + 1
+            yield score_counts(site, counts[site_id], edition, bound=codes, quarter=quarter)
+
+
+def _decided(
+    site: Site, findings: Sequence[Finding], edition: Edition, quarter: str, decisions: Mapping[str, str]
+) -> SiteScore:
+    return score_site(
+        site,
+        findings,
+        edition,
+        dismissed=[finding for finding, decision in decisions.items() if decision == "dismissed"],
+        confirmed=[finding for finding, decision in decisions.items() if decision == "confirmed"],
+        bound=frozenset(bound(edition)),
+        quarter=quarter,
+    )
+
+
+def _late(
+    db: Sync, quarter: str, edition: Edition, sites: Iterable[Site]
+) -> Mapping[str, tuple[Finding, ...]]:
+    """Return what the imported 找错 messages say of each site; nothing where none were imported."""
+    messages = held(db, quarter, Message)
+    if not messages or MESSAGE_RULE not in edition.rules:
+        return {}
+    run = reads.run_of(db, reads.latest_run(db, quarter) or "")
+    at = run["at"] if run else Quarter.parse(quarter).monitoring_point()
+    return overdue_findings(messages, sites, quarter, edition.id, at)
+
+
+def _version(db: Sync, quarter: str, summary: QuarterSummary, digest: str) -> dict[str, Any]:
+    """Return version, digest and predecessor of a result: a new version only after a frozen one."""
+    earlier = reads.frozen(db, quarter)
+    if earlier and earlier[-1]["digest"] == digest:
+        earlier = earlier[:-1]  # the frozen result itself
+    version = earlier[-1]["version"] + 1 if earlier else 1
+    before = earlier[-1]["digest"] if earlier else ""
+    final = not summary.provisional and not summary.missing
+    return {"version": version, "digest": digest, "previous": before, "final": final}
+
+
+def _digest(records: Sequence[Mapping[str, Any]]) -> str:
+    text = simplejson.dumps(plain(records), ensure_ascii=False, use_decimal=True, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def inspected_sites(db: Sync, quarter: str) -> dict[str, Site]:

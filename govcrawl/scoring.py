@@ -38,6 +38,7 @@ _ZERO = Decimal(0)
 _CENT = Decimal("0.01")
 _TENTH = Decimal("0.1")
 _QUESTIONS = {Outcome.CANT_TELL, Outcome.UNTESTED}
+_VOCAL = {*_QUESTIONS, Outcome.FAILED}  # outcomes that are a fault or a question
 _BAND = 10
 _TOP_BAND = 120
 _LOW_BAND = 60
@@ -126,7 +127,29 @@ def score_site(
     Raises ScoreError for a finding of another site or quarter, or of a rule the edition lacks.
     """
     decisions = _Decisions(frozenset(dismissed), frozenset(confirmed), bound)
-    states = _states(site, findings, edition, quarter, decisions)
+    return _score(site, _states(site, findings, edition, quarter, decisions), edition, quarter)
+
+
+def score_counts(
+    site: Site,
+    counts: Mapping[str, Mapping[Outcome, int]],
+    edition: Edition,
+    *,
+    bound: Collection[str] | None = None,
+    quarter: str,
+) -> SiteScore:
+    """Score one site from the number of its findings by rule and outcome, where no person decided any.
+
+    The same as `score_site` over those findings. Raises ScoreError for a rule the edition lacks.
+    """
+    for code in counts:
+        if code not in edition.rules:
+            raise ScoreError(f"finding of {site.site_id}: edition {edition.id} has no rule {code}")
+    states = {code: _counted(rule, counts.get(code, {}), bound) for code, rule in edition.rules.items()}
+    return _score(site, states, edition, quarter)
+
+
+def _score(site: Site, states: Mapping[str, _State], edition: Edition, quarter: str) -> SiteScore:
     own = [state for state in states.values() if site.kind in state.rule.scored]
     vetoes = tuple(state.rule.code for state in own if state.rule.is_veto and state.faults)
     open_vetoes = tuple(state.rule.code for state in own if state.rule.is_veto and state.open)
@@ -235,6 +258,22 @@ def _state(rule: RuleSpec, records: Mapping[str, Finding], decisions: _Decisions
     # A person's record answers the standing question of a rule no program decides.
     settled |= decisive and rule.mode in {"manual", "external"}
     state.open = not settled and (unanswered or not decisive)
+    if settled:
+        state.pending = 0
+    return state
+
+
+def _counted(rule: RuleSpec, counts: Mapping[Outcome, int], bound: Collection[str] | None) -> _State:
+    clean = any(counts.get(outcome, 0) for outcome in Outcome if outcome not in _VOCAL)
+    decisive = counts.get(Outcome.FAILED, 0) > 0 or (clean and _trusted(rule, bound))
+    state = _State(
+        rule,
+        faults=counts.get(Outcome.FAILED, 0),
+        earned=counts.get(Outcome.PASSED, 0) if rule.is_bonus else 0,
+        pending=counts.get(Outcome.CANT_TELL, 0),
+    )
+    settled = decisive and rule.mode in {"manual", "external"}
+    state.open = not settled and (not decisive or any(counts.get(outcome, 0) for outcome in _QUESTIONS))
     if settled:
         state.pending = 0
     return state

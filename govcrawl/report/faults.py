@@ -128,7 +128,7 @@ def _take(faults: Iterable[Fault], counts: Counter[tuple[str, str, str, str]]) -
 def _keys(
     db: Sync, quarter: str, edition: Edition, site_id: str, run: str
 ) -> Counter[tuple[str, str, str, str]]:
-    docs = reads.faults_of_run(db, quarter, site_id, run)
+    docs = reads.findings_of_run(db, quarter, site_id, run, "failed")
     return Counter(fault.key for fault in _faults(docs, edition, date.min))
 
 

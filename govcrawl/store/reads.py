@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,9 +17,12 @@ from govcrawl.store.ledger import counts as run_counts
 __all__ = [
     "complete_runs",
     "connect",
+    "decisions",
     "failed_sites",
-    "faults_of_run",
     "findings",
+    "findings_of_run",
+    "freeze",
+    "frozen",
     "imported",
     "inspected",
     "inspections",
@@ -36,6 +39,7 @@ __all__ = [
     "sites_of_run",
     "stored_bytes",
     "summary",
+    "tally",
 ]
 
 AT_ONCE = 1000  # documents a write
@@ -120,10 +124,54 @@ def inspections(db: Sync, quarter: str) -> dict[str, list[str]]:
     return found
 
 
-def faults_of_run(db: Sync, quarter: str, site_id: str, run: str) -> list[Document]:
-    """Return the failed findings of one site in one run."""
-    query = {"quarter": quarter, "site_id": site_id, "run": run, "outcome": "failed"}
+def findings_of_run(
+    db: Sync, quarter: str, site_id: str, run: str, outcome: str | None = None
+) -> list[Document]:
+    """Return the findings of one site in one run."""
+    query = {"quarter": quarter, "site_id": site_id, "run": run}
+    if outcome is not None:
+        query["outcome"] = outcome
     return db.findings.find(query).sort("finding_id", ASCENDING).to_list()
+
+
+def tally(db: Sync, quarter: str, edition: str, site_ids: Sequence[str]) -> list[Document]:
+    """Count the findings of these sites in the database: site_id, run, rule, outcome and n, in no order.
+
+    The counts of every run come back; `inspected` says which run of a site is the newest.
+    """
+    mine: Document = {"quarter": quarter, "site_id": {"$gte": site_ids[0], "$lte": site_ids[-1]}}
+    each = {name: f"${name}" for name in ("site_id", "run", "rule", "outcome")}
+    stages = [
+        {"$match": mine | {"edition": edition}},
+        {"$group": {"_id": each, "n": {"$sum": 1}}},
+    ]
+    return [doc["_id"] | {"n": doc["n"]} for doc in db.findings.aggregate(stages, allowDiskUse=True)]
+
+
+def decisions(db: Sync, quarter: str) -> dict[str, dict[str, str]]:
+    """Return the newest decision on each finding of the quarter: site_id -> finding_id -> decision."""
+    found: dict[str, dict[str, str]] = {}
+    for doc in db.verdicts.find({"quarter": quarter}).sort("seq", ASCENDING):
+        found.setdefault(doc["site_id"], {})[doc["finding_id"]] = doc["decision"]
+    return found
+
+
+def freeze(db: Sync, quarter: str, version: int) -> None:
+    """Copy the quarter's scores, inside the database, to where later versions leave them alone."""
+    copied = {"_id": {"$concat": [f"{version}:", "$_id"]}, "version": {"$literal": version}}
+    target = {"into": "frozen_scores", "on": "_id", "whenMatched": "replace", "whenNotMatched": "insert"}
+    db.scores.aggregate([{"$match": {"quarter": quarter}}, {"$set": copied}, {"$merge": target}])
+    kept = db.summaries.find_one({"_id": quarter})
+    if kept is not None:
+        key = {"_id": f"{version}:{quarter}"}
+        db.frozen_summaries.replace_one(
+            key, {**kept, **key, "quarter": quarter, "version": version}, upsert=True
+        )
+
+
+def frozen(db: Sync, quarter: str) -> list[Document]:
+    """Return the summaries of the quarter's frozen versions, oldest first."""
+    return db.frozen_summaries.find({"quarter": quarter}, {"_id": 0}).sort("version", ASCENDING).to_list()
 
 
 def save_scores(db: Sync, quarter: str, scores: Iterable[Mapping[str, Any]]) -> None:
