@@ -51,6 +51,7 @@ _UNIT_REPLIES = re.compile(
 _ROWS = ("tr", "li", "ul", "div", "dl")
 _CELLS = ("td", "th", "span", "div", "p", "a", "li", "dd", "dt", "em", "i", "b")
 _LETTERS = 60  # of one list
+_CELL = 200  # characters; what holds more is a block, no cell
 _STATISTICS = re.compile(
     r"(?:共|累计|总计|今年以?来|本(?:年度|月|季度|周)|目前)[^。\n]{0,20}(?:收到|受理|办理|答复|回复|办结|来信|留言|信件)[^。\n]{0,12}\d"
     r"|(?:受理|收到|办理|办结|答复|回复|来信|留言|信件|咨询)(?:总)?(?:数|量|件数?|率)\s?[:：]?\s?\d"
@@ -156,13 +157,14 @@ def readable(letter: Letter) -> bool:
 
 def read_letters(page: Page) -> tuple[Letter, ...]:
     """Return the messages a list page shows, from a table with heads or from rows with two dates or a state."""
-    heads: dict[HtmlElement, list[str]] = {}
+    of = view(page)
+    heads: dict[HtmlElement | None, list[str]] = {}
     found: dict[str, Letter] = {}
     for row in page.tree.iter(*_ROWS):
         cells = [cell for cell in row if cell.tag in _CELLS]
-        if not 2 <= len(cells) <= 10:
+        if not 2 <= len(cells) <= 10 or any(of.size(cell) > _CELL for cell in cells):
             continue
-        texts = [" ".join("".join(cell.itertext()).split())[:200] for cell in cells]
+        texts = [" ".join(of.of(cell).split()) for cell in cells]
         names = [_head(text) for text in texts]
         if sum(bool(name) for name in names) >= 2 and "asked" in names + _dated(names):
             heads[_table(row)] = names
