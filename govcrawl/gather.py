@@ -60,6 +60,8 @@ class PoliteHandler(BoundedHandler):
     async def download_request(self, request: Request) -> Response:
         """Return the response; raises the download errors of Scrapy."""
         services: Services = self.crawler.spider.services  # type: ignore[union-attr]
+        if services.recording is not None:
+            return services.recording.respond(request)
         if services.options.proxy:
             request.meta.setdefault("proxy", services.options.proxy)
         async with services.pace.turn(request.url, await _address(services, request.url)):

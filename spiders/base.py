@@ -31,6 +31,7 @@ from govcrawl.links import normalise
 from govcrawl.links.address import leads_home
 from govcrawl.links.reading import Answer, says_gone
 from govcrawl.options import Options
+from govcrawl.replay import NOT_RECORDED
 from govcrawl.services import SETTING, Services
 from govcrawl.store.evidence import facts_of
 from spiders.dealings import form_page, ipv6_state, lower_sites, planned, queries, title_of, titles_to_find
@@ -45,9 +46,17 @@ _POSTED = {"Content-Type": "application/x-www-form-urlencoded"}
 _DEPTH = 3  # tiers of columns
 _PEOPLE = 40  # leaders' own pages
 _HOME_OPEN = 20  # undated entries of the home page that are opened to date it
-_NOT_STORED = "not_stored"  # a recheck never saw this page: nothing may be held against the site for it
+_NOT_STORED = "not_stored"
+_UNSEEN = {_NOT_STORED, NOT_RECORDED}  # never seen by a recheck or a recording: held against no site
 _CLAIM = 600.0  # seconds other workers leave our link targets alone
 _PLANNED_ROLES = frozenset((Role.GUIDE, Role.MESSAGE, Role.LEADER))
+
+
+def _recorded_role(role: Role | None) -> Role:
+    """Return what to visit a saved page as; an article shows by itself whether it is a guide or a message."""
+    if role is None:
+        return Role.ARTICLE
+    return Role.OTHER if role is Role.HOME else role
 
 
 def _answer(page: Page) -> Answer:
@@ -155,6 +164,7 @@ class SiteSpider(scrapy.Spider):
         await self._people()
         await self._documents()
         await self._articles()
+        await self._recorded()
         await self._searches()
         await self._ipv6()
         await self._links()
@@ -206,7 +216,7 @@ class SiteSpider(scrapy.Spider):
         if url and self.site.owns(url) and url not in self._seen:
             self._seen.add(url)
             last = await self._fetch(Visit(url, Role.OTHER, page.column, page.url))
-            if last.error != _NOT_STORED:
+            if last.error not in _UNSEEN:
                 await self._keep(last)
             self.inspection.add_last_page(page.url, last)
 
@@ -252,6 +262,16 @@ class SiteSpider(scrapy.Spider):
             for url in dict.fromkeys((*needed, *rest))
             if url not in self._seen and self.site.owns(url) and not _FILE.search(urlsplit(url).path)
         ]
+        async for page in self._visit(visits[: max(0, self._left())]):
+            await self._take(page)
+
+    async def _recorded(self) -> None:
+        """Visit what a recording holds of the site besides: saved pages seldom lead to each other."""
+        recording = self.services.recording
+        if recording is None:
+            return
+        pages = [page for page in recording.pages_of(self.site) if page.url not in self._seen]
+        visits = [Visit(page.url, _recorded_role(page.role), page.title, self.site.url) for page in pages]
         async for page in self._visit(visits[: max(0, self._left())]):
             await self._take(page)
 
@@ -315,7 +335,7 @@ class SiteSpider(scrapy.Spider):
                 task.cancel()
 
     async def _take(self, page: Page) -> None:
-        if page.error == _NOT_STORED:
+        if page.error in _UNSEEN:
             return
         self.inspection.add(page)
         await self._keep(page)
@@ -344,7 +364,10 @@ class SiteSpider(scrapy.Spider):
             target = self._refresh(page)
             if not target:
                 break
-            page = replace(await self._download(replace(visit, url=target)), url=visit.url)
+            found = await self._download(replace(visit, url=target))
+            if found.error in _UNSEEN:
+                break
+            page = replace(found, url=visit.url)
         if page.role is Role.SEARCH:
             return await self._fill(page)
         if not page.error and page.role is not Role.HOME and says_gone(_answer(page)):

@@ -35,6 +35,8 @@ def _site(url: str, kind: str = "portal", name: str = "示例市人民政府") -
 def irregular_domain(site: Inspection) -> Iterator[Evidence]:
     """The domain is not www.<area>.gov.cn (portal) or <department>.<area>.gov.cn (department)."""
     host = site.site.host
+    if host.endswith(".invalid"):
+        raise CantTell("the address of the recorded pages is not known")
     labels = host.removesuffix(".gov.cn").split(".") if host.endswith(".gov.cn") else []
     if site.site.kind == "portal":
         regular, expected = len(labels) >= 2 and labels[0] == "www", "www.<地区>.gov.cn"
