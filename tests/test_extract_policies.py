@@ -126,6 +126,14 @@ def test_label_without_a_link_is_remembered() -> None:
     assert references("<h4>政策原文</h4><div id=files></div>") == (Reference("", "", "政策原文"),)
 
 
+def test_reference_that_a_footer_seems_to_hold_counts() -> None:
+    (found,) = references(
+        '<p>相关文件：<a href="/wj/1.html">关于印发养老办法的通知</a></p><p>主办单位：示例市人民政府</p>'
+        "<p>联系电话：12345678</p><p>浙ICP备12345678号 网站标识码3399000001</p>"
+    )
+    assert found.url == FILE
+
+
 @pytest.mark.parametrize("text", ["《" * 60_000, "关于" * 60_000, "相关文件：" * 30_000, "解读\n" * 40_000])
 def test_hostile_text_takes_linear_time(text: str) -> None:
     subject = page(f"<h1>{text[:3000]}</h1><p>{text}</p><a href=/x.html>{text[:5000]}</a>", url="/jd/1.html")

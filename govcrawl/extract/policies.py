@@ -96,6 +96,7 @@ _ALONE = re.compile(
     rf"(?:^|\n)[【\[]?\s?(?P<label>{TO_POLICY.pattern}|相关解读|政策解读|解读链接|关联解读)\s?[】\]]?\s?[:：]?\s?(?=\n|$)"
 )
 _NEIGHBOUR = re.compile(r"[上下前后]一[篇条页个则]\s?[:：]?\s?")
+_DOCUMENT = re.compile(r"《|解读|图解|的(?:通知|意见|公告|通告|决定|批复)(?:[（(]|》?$)")
 _BEFORE = 24
 _BETWEEN = 3  # characters between two links of one list
 
@@ -130,7 +131,7 @@ def _references(page: Page) -> Iterator[Reference]:
     own = {page.url, page.final_url}
     for element, url, text in anchors(page):
         begin, stop = of.spans.get(element, (-1, -1))
-        if not start <= begin < end or url in own:
+        if begin < start or url in own:
             continue
         before = of.text[max(0, begin - _BEFORE) : begin]
         if _NEIGHBOUR.search(before[-8:]) or _NEIGHBOUR.match(text):
@@ -141,8 +142,15 @@ def _references(page: Page) -> Iterator[Reference]:
         elif not 0 <= begin - last <= _BETWEEN:
             label = ""
         last = stop
-        if len(text) >= _SHORTEST or label:
+        if (begin < end or _no_imprint(text, label)) and (len(text) >= _SHORTEST or label):
             yield Reference(url, text[:_TEXT], label)
+
+
+def _no_imprint(text: str, label: str) -> bool:
+    """Tell that a link is no footer's: where a footer begins is less sure than what a document is called."""
+    return bool(TO_POLICY.fullmatch(label) or TO_INTERPRETATION.fullmatch(label)) or bool(
+        _DOCUMENT.search(text)
+    )
 
 
 def _range(page: Page) -> tuple[int, int]:
