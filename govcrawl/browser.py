@@ -38,10 +38,13 @@ from govcrawl.decoding import decode
 from govcrawl.items import GovcrawlError
 from govcrawl.proxy import NAME, EgressProxy
 
-SETTLE = 5.0  # seconds a page may take to fall silent after its document is parsed
-QUIET = 0.3  # seconds without a request that count as silence
+SETTLE = 5.0  # seconds a page may take to settle after its document is parsed
+# A page's own clock runs ahead while no request of it is open: what its timers do within this many
+# milliseconds is done at once, then its clock stands still. No waiting for silence, no slideshow in motion.
+AHEAD = 2_000
+TASKS = 10_000  # of a page that never lets its clock move
 PARSE = 0.6  # of the time left: a document that waits longer for a script is read as far as it came
-GRACE = 2.0  # seconds for closing a tab or a context before the next harder step
+GRACE = 1.5  # seconds for closing a tab or a context before the next harder step
 LAUNCH = 20.0  # seconds to start Chromium
 WATCH = 0.5  # seconds between two looks at the memory of its processes
 MAX_PROCESS_MB = 1_200  # a process of Chromium that holds more is killed
@@ -57,7 +60,28 @@ VIEWPORT = (1366, 900)
 HEAP_MB = 768  # JavaScript heap of one tab; a tab that wants more crashes alone
 DEFLATE_RATIO = 1_032  # deflate cannot expand further
 
+# The first three build two hidden pages of Chromium's own for each window. The others are what Playwright
+# switches off itself: of two lists Chromium takes the last.
+_FEATURES = (
+    "WebUIOmniboxPopup",
+    "WebUIOmniboxAimPopup",
+    "WebUIOmniboxFullPopup",
+    "AimEnabled",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "LensOverlay",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "ThirdPartyStoragePartitioning",
+)
 FLAGS = (
+    f"--disable-features={','.join(_FEATURES)}",
     "--disable-gpu",
     "--disable-quic",  # QUIC does not pass a proxy
     "--no-first-run",
@@ -70,8 +94,8 @@ FLAGS = (
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     f"--js-flags=--max-old-space-size={HEAP_MB}",
 )
-# Playwright switches pop-up windows on; pages may not have them.
-UNWANTED = ("--disable-popup-blocking",)
+# Playwright's defaults that help a hostile page: windows without a click, floods of messages.
+UNWANTED = ("--disable-popup-blocking", "--disable-ipc-flooding-protection")
 
 # Messages of Chromium and Playwright by the error a page carries; the first that is found counts.
 ERRORS = (
@@ -220,7 +244,8 @@ class _Visit:
         self._frame = ""
         self._loader = ""
         self._fault = ""
-        self._pending: set[str] = set()
+        self._moving: set[str] = set()  # documents the main frame is about to go to
+        self._still = False
         self._stir = asyncio.Event()
         self._parsed = asyncio.Event()
         self._chores: set[asyncio.Task[None]] = set()
@@ -256,6 +281,7 @@ class _Visit:
         cdp.on("Page.frameNavigated", self._navigated)
         cdp.on("Page.domContentEventFired", self._complete)
         cdp.on("Page.frameAttached", self._attached)
+        cdp.on("Emulation.virtualTimeBudgetExpired", self._expired)
         stages = ("Request", "Response") if self.stored else ("Response",)
         patterns = [{"resourceType": "Document", "requestStage": stage} for stage in stages]
         calls = [
@@ -336,22 +362,31 @@ class _Visit:
             raise
 
     async def _settle(self, seconds: float = SETTLE) -> bool:
-        """Wait until no request is open and none has begun for a while; say whether the document is whole."""
+        """Wait until the page has done all it does within `AHEAD`; say whether its document is whole."""
         try:
             async with asyncio.timeout(seconds):
                 await self._parsed.wait()
         except TimeoutError:
+            await self._clock("advance")
             return False
-        end = time.monotonic() + SETTLE
-        while (left := end - time.monotonic()) > 0:
-            self._stir.clear()
-            busy = self._pending or not self._parsed.is_set()
-            try:
-                async with asyncio.timeout(left if busy else min(QUIET, left)):
+        try:
+            async with asyncio.timeout(SETTLE):
+                while self._moving or not self._still:
+                    self._stir.clear()
                     await self._stir.wait()
-            except TimeoutError:
-                break
+        except TimeoutError:
+            if self._moving:
+                raise _Fault("navigation_loop") from None
+            await self._clock("advance")  # a page whose clock waits is not painted
         return self._parsed.is_set()
+
+    async def _clock(self, policy: str, **options: object) -> None:
+        """Set how time goes on in the page; one that is leaving or stuck need not hear it."""
+        await _quietly(self.send("Emulation.setVirtualTimePolicy", policy=policy, **options))
+
+    def _expired(self, _: object) -> None:
+        self._still = True
+        self._stir.set()
 
     def _end(self, name: str) -> None:
         if not self.fatal.done():
@@ -369,11 +404,11 @@ class _Visit:
         self._requests += 1
         if self._requests > MAX_REQUESTS:
             self._end("request_storm")
-        self._pending.add(event["requestId"])
-        self._stir.set()
+        if event.get("type") == "Document" and event.get("frameId") == self._frame:
+            self._moving.add(event["requestId"])
 
     def _answered(self, event: dict[str, Any]) -> None:
-        self._pending.discard(event["requestId"])
+        self._moving.discard(event["requestId"])
         self._stir.set()
 
     def _failed(self, event: dict[str, Any]) -> None:
@@ -388,8 +423,14 @@ class _Visit:
         frame = event["frame"]
         if "parentId" not in frame:
             self._loader = frame["loaderId"]
+            self._moving.discard(frame["loaderId"])
+            self._still = False
             self._parsed.clear()
-            self._stir.set()
+            self._chore(
+                self._clock(
+                    "pauseIfNetworkFetchesPending", budget=AHEAD, maxVirtualTimeTaskStarvationCount=TASKS
+                )
+            )
 
     def _attached(self, _: object) -> None:
         self._frames += 1

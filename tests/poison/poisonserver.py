@@ -340,7 +340,7 @@ PAGES["other_scheme"] = (
     "<title>weixin</title><p>x<script>location = 'weixin://x'; location = 'file:///etc/passwd'</script>"
 )
 PAGES["console_flood"] = """<title>console</title><p>x<script>
-setInterval(() => { for (let i = 0; i < 2000; i++) console.log('x'.repeat(500)) }, 1)</script>"""
+setInterval(() => { for (let i = 0; i < 1000; i++) console.log('x'.repeat(500)) }, 20)</script>"""
 PAGES["error_flood"] = (
     "<title>errors</title><p>x<script>setInterval(() => { throw new Error('x'.repeat(5000)) }, 0)</script>"
 )
