@@ -26,7 +26,7 @@ from govcrawl.options import Options
 from govcrawl.quarter import Quarter
 from govcrawl.results import occurrences, score_quarter
 from govcrawl.sites import import_roster, load_sites
-from govcrawl.standard import RuleSpec, load_edition
+from govcrawl.standard import Edition, RuleSpec, load_edition
 from govcrawl.store import evidence as store_evidence
 from govcrawl.store import integrity, reads
 from govcrawl.store.client import Sync, connect
@@ -102,7 +102,9 @@ def opened(mongo: str) -> Iterator[Sync]:
 )
 @click.option("--registry", type=_FILE, default=None, help="Roster (CSV or XLSX); default: the built-in one.")
 @click.option("--proxy", default="", help="Forward proxy, such as http://127.0.0.1:3128.")
-@click.option("--contact", envvar="GOVCRAWL_CONTACT", default="", help="Mail address shown to the inspected servers.")
+@click.option(
+    "--contact", envvar="GOVCRAWL_CONTACT", default="", help="Mail address shown to the inspected servers."
+)
 @click.option(
     "--replay", type=_FILE, default=None, help="Folder or WARC that answers instead of the network."
 )
@@ -129,7 +131,10 @@ def opened(mongo: str) -> Iterator[Sync]:
     "--budget", type=click.IntRange(1, 100_000), default=300, show_default=True, help="Pages per site."
 )
 @click.option("--browser/--no-browser", default=True, help="Render pages that scripts fill.")
-@click.option("--screenshots", type=click.IntRange(0, 200), default=None, help="Pictures per site; default: 6.")
+@click.option(
+    "--screenshots", type=click.IntRange(0, 200), default=None, help="Pictures per site; default: 6."
+)
+@click.option("--recheck-open", is_flag=True, help="Only sites with faults at their last inspection.")
 @click.option("--summary", type=_FILE, default=None, help="File for the final figures as JSON.")
 @database
 def inspect(site_ids: tuple[str, ...], **given: Any) -> None:
@@ -165,6 +170,8 @@ def inspect(site_ids: tuple[str, ...], **given: Any) -> None:
     with resolve(given["mongo"] or None) as uri:
         db = connect(uri)
         try:
+            if given["recheck_open"]:
+                sites = _still_open(db, str(quarter), edition, sites)
             progress = _run(db, options.with_(mongo=uri), sites)
             if progress.state == "complete":
                 integrity.seal_run(db, progress.run)
@@ -202,6 +209,16 @@ def _proxy(text: str) -> str:
     if text and not usable:
         raise GovcrawlError(f"--proxy {text}: write http://HOST:PORT")
     return text
+
+
+def _still_open(db: Sync, quarter: str, edition: Edition, sites: tuple[Site, ...]) -> tuple[Site, ...]:
+    from govcrawl.report.faults import open_sites  # noqa: PLC0415  (the report loads matplotlib)
+
+    faulty = open_sites(db, quarter, edition)
+    found = tuple(site for site in sites if site.site_id in faulty)
+    if not found:
+        raise GovcrawlError(f"quarter {quarter}: none of these sites has an open fault to inspect again")
+    return found
 
 
 def _run(db: Sync, options: Options, sites: tuple[Site, ...]) -> Progress:
@@ -260,11 +277,14 @@ def score(quarter: str, edition: Path | None, mongo: str) -> None:
     name = str(Quarter.parse(quarter))
     with opened(mongo) as db:
         summary = score_quarter(db, name, load_edition(edition))
+        stored = reads.summary(db, name) or {}
     click.echo(
         f"{name}: 共检查网站 {summary.sites} 个（门户 {summary.portals} 个，部门 {summary.departments} 个）；"
         f"已评分 {summary.scored} 个，平均 {_shown(summary.mean)} 分，"
         f"最高 {_shown(summary.best)} 分，最低 {_shown(summary.worst)} 分"
     )
+    waiting = f"暂定：{summary.provisional} 个网站待确认，{len(summary.missing)} 个未完成检查"
+    click.echo(f"第 {stored['version']} 版，{'正式结果，已封存' if stored['final'] else waiting}")
 
 
 @cli.command()
@@ -432,7 +452,10 @@ def evidence(context: click.Context, /, mongo: str, **given: Any) -> None:
             if given["finding"]
             else store_evidence.find(db, str(Quarter.parse(given["quarter"])), given["site"], given["rule"])
         )
-        _table(("网站", "指标", "发现", "网址", "页面", "截图", "已保存"), _evidence_rows(db, cards, given["save"]))
+        _table(
+            ("网站", "指标", "发现", "网址", "页面", "截图", "已保存"),
+            _evidence_rows(db, cards, given["save"]),
+        )
 
 
 def _evidence_rows(
@@ -467,7 +490,9 @@ def evidence_sweep(mongo: str) -> None:
 @click.option("--site", default=None, help="Only this site.")
 @click.option("--rule", default=None, help="Show only changes of this rule.")
 @click.option("--edition", type=_FILE, default=None, help="Another edition of the standard (TOML).")
-@click.option("--workers", type=click.IntRange(1, 256), default=None, help="Processes; default: one per core.")
+@click.option(
+    "--workers", type=click.IntRange(1, 256), default=None, help="Processes; default: one per core."
+)
 @click.option("--keep", is_flag=True, help="Make what comes out the quarter's results.")
 @database
 def recheck(quarter: str, mongo: str, workers: int | None, **given: Any) -> None:
@@ -488,7 +513,9 @@ def recheck(quarter: str, mongo: str, workers: int | None, **given: Any) -> None
     for site_id, reason in found.failed:
         click.echo(f"  {site_id}: {reason}", err=True)
     rate = found.pages / found.seconds if found.seconds else 0
-    result = "identical" if found.same else f"{len(found.changes)} rules and {len(found.scores)} scores differ"
+    result = (
+        "identical" if found.same else f"{len(found.changes)} rules and {len(found.scores)} scores differ"
+    )
     click.echo(
         f"{name}, edition {found.edition}: {found.sites} sites, {found.pages} pages in {found.seconds:.0f} s "
         f"({rate:.0f} pages/s with {workers} workers): {result}"

@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from govcrawl.imports import Department, Inquiry, Message, Total, Unit, held
 from govcrawl.items import GovcrawlError, Site
 from govcrawl.quarter import Quarter
-from govcrawl.report.faults import Fault, Repairs, faults_of, repairs_of
+from govcrawl.report.faults import Comparison, Fault, Repairs, compared, faults_of, repairs_of
 from govcrawl.results import inspected_sites, score_of
 from govcrawl.scoring import QUALIFIED, UNQUALIFIED, QuarterSummary, Rank, SiteScore, summarise
 from govcrawl.standard import Edition
@@ -111,6 +111,7 @@ class Facts:
     departments: tuple[Verdict, ...]
     faults: tuple[Fault, ...]
     repairs: Repairs
+    comparison: Comparison | None
     messages: Messages | None
     inquiries: Inquiries | None
     units: tuple[str, ...]
@@ -152,6 +153,7 @@ def gather(db: Sync, quarter: Quarter, edition: Edition, roster: Sequence[Site])
     else:
         sites, scores = _outside(totals, given, roster, name, edition.id)
     summary = summarise(scores.values(), tuple(sites.values()))
+    faults = faults_of(db, name, edition, at.date())
     notice = {total.site_id: total.name for total in totals}
     return Facts(
         quarter=quarter,
@@ -163,8 +165,9 @@ def gather(db: Sync, quarter: Quarter, edition: Edition, roster: Sequence[Site])
         names={site_id: notice.get(site_id) or short(site.name) for site_id, site in sites.items()},
         scores=scores,
         departments=_verdicts(sites, scores, {one.name: one for one in given}),
-        faults=faults_of(db, name, edition, at.date()),
+        faults=faults,
         repairs=repairs_of(db, name, edition),
+        comparison=compared(db, quarter, edition, faults),
         messages=_messages(held(db, name, Message), at),
         inquiries=_inquiries(held(db, name, Inquiry), at),
         units=tuple(unit.name for unit in held(db, name, Unit)),

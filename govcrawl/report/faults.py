@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from govcrawl.imports.working import due
+from govcrawl.quarter import Quarter
 from govcrawl.standard import Edition
 from govcrawl.store import reads
 from govcrawl.store.client import Sync
@@ -92,6 +93,25 @@ def repairs_of(db: Sync, quarter: str, edition: Edition) -> Repairs:
             in_time, late = (in_time + gone, late) if at <= last else (in_time, late + gone)
         left += still.total()
     return Repairs(found, in_time, late, left, clean, len(states) - clean)
+
+
+def open_sites(db: Sync, quarter: str, edition: Edition) -> frozenset[str]:
+    """Return the sites whose newest inspection in the quarter found faults: those to inspect again."""
+    failed = reads.findings(db, quarter, outcome="failed")
+    bonus = {code for code, rule in edition.rules.items() if rule.is_bonus}
+    return frozenset(doc["site_id"] for doc in failed if doc["rule"] not in bonus)
+
+
+def compared(db: Sync, quarter: Quarter, edition: Edition, now: Iterable[Fault]) -> Comparison | None:
+    """Compare the quarter's faults with those of the quarter before; None where that was not inspected."""
+    before = str(quarter.previous())
+    inspected = reads.inspected(db, str(quarter))
+    if not inspected or not reads.inspected(db, before):
+        return None
+    names = sorted({run["quarter"] for run in reads.runs(db)})
+    older = [name for name in names if Quarter.parse(name) < quarter.previous()]
+    earlier = [fault for name in older for fault in faults_of(db, name, edition, date.min)]
+    return compare(now, faults_of(db, before, edition, date.min), earlier, inspected)
 
 
 def compare(

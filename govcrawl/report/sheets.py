@@ -38,6 +38,7 @@ def write_scores(path: Path, facts: Facts, pictures: Mapping[str, tuple[str, byt
         ((one.site_id, one.name, one.organizer, one.verdict, one.problem) for one in facts.departments),
     )
     add_sheet(book, "问题清单", _FAULT_HEADS, (_fault(facts, one) for one in facts.faults))
+    add_sheet(book, "问题变化", ("变化", *_FAULT_HEADS), _changes(facts))
     add_sheet(
         book,
         "指标统计",
@@ -185,6 +186,20 @@ def _fault(facts: Facts, fault: Any) -> Row:
     name = facts.names.get(fault.site_id, fault.site_id)
     seen = (fault.url, fault.observed, fault.expected, fault.fix, fault.deadline)
     return (fault.site_id, name, fault.title, fault.clause, *seen)
+
+
+def _changes(facts: Facts) -> Iterable[Row]:
+    found = facts.comparison
+    if found is None:
+        return
+    for label, faults in (
+        ("已整改", found.repaired),
+        ("仍存在", found.lasting),
+        ("重新出现", found.returned),
+        ("新发现", found.fresh),
+    ):
+        for fault in faults:
+            yield (label, *_fault(facts, fault)[:-1], None if label == "已整改" else fault.deadline)
 
 
 def _messages(facts: Facts) -> Iterable[Row]:

@@ -27,7 +27,12 @@ class Paragraph:
 def notice(facts: Facts, form: str) -> tuple[Paragraph, ...]:
     """Return the notice of a quarter: form "scores" as in 2023, "problems" as in 2024."""
     scored = form == "scores"
-    parts = [*_opening(facts), *(_scores(facts) if scored else _counts(facts)), *_messages(facts)]
+    parts = [
+        *_opening(facts),
+        *(_scores(facts) if scored else _counts(facts)),
+        *_compared(facts),
+        *_messages(facts),
+    ]
     return (
         *parts,
         *_problems(facts),
@@ -84,6 +89,24 @@ def _scores(facts: Facts) -> Iterator[Paragraph]:
         yield Paragraph("body", f"其中{summary.provisional}家网站尚有检查项待人工确认，得分为暂定分。")
     if summary.missing:
         yield Paragraph("body", f"另有{len(summary.missing)}家网站未完成检查，不计入合格率。")
+
+
+def _compared(facts: Facts) -> Iterator[Paragraph]:
+    changes = [
+        rank.total - facts.earlier[rank.site_id]
+        for rank in facts.summary.ranking
+        if rank.site_id in facts.earlier
+    ]
+    if changes:
+        up, down = sum(change > 0 for change in changes), sum(change < 0 for change in changes)
+        yield Paragraph("body", f"与上季度相比，{up}家政府门户网站得分上升，{down}家得分下降。")
+    found = facts.comparison
+    if found is not None:
+        yield Paragraph(
+            "body",
+            f"上季度通报的问题已整改{len(found.repaired)}处，仍然存在{len(found.lasting)}处；"
+            f"以往整改后重新出现的问题{len(found.returned)}处，新发现问题{len(found.fresh)}处。",
+        )
 
 
 def _inspected(facts: Facts) -> str:

@@ -110,9 +110,10 @@ def findings(
             yield doc
 
 
-def runs(db: Sync, quarter: str) -> list[Document]:
-    """Return the runs of a quarter, oldest first."""
-    return db.runs.find({"quarter": quarter}).sort("started_at", ASCENDING).to_list()
+def runs(db: Sync, quarter: str | None = None) -> list[Document]:
+    """Return the runs of a quarter, or all, oldest first."""
+    query = {} if quarter is None else {"quarter": quarter}
+    return db.runs.find(query).sort("started_at", ASCENDING).to_list()
 
 
 def inspections(db: Sync, quarter: str) -> dict[str, list[str]]:
