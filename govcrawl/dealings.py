@@ -124,9 +124,11 @@ class Dealings:
             self.add_search(
                 purpose, title, page, None if page.error else read_results(page, self.frame), own=own
             )
-        elif page.error:
+        elif page.rendered and self.search is not None and self.search.state == "unseen":
+            self.search = read_search(page)
+        elif page.error and self.search is not None and self.search.link:
             self.add_search("title", "", page, None, own=own)
-        elif self.search is not None and (found := read_search(page)).form is not None:
+        elif not page.error and self.search is not None and (found := read_search(page)).form is not None:
             self.search = replace(self.search, form=found.form)
 
     def add_search(self, purpose: str, title: str, page: Page, results: Results | None, *, own: bool) -> None:

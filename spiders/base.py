@@ -23,7 +23,7 @@ from govcrawl.extract.links import absolute
 from govcrawl.extract.lists import ListState, last_page, may_fill, read_rows, unseen_scripts
 from govcrawl.extract.role import page_role
 from govcrawl.extract.safety import Watch
-from govcrawl.extract.search import read_results
+from govcrawl.extract.search import read_results, read_search
 from govcrawl.gather import headers_of, may_heal, name_of, peer_of
 from govcrawl.inspection import DATES_NEEDED, Column, Inspection
 from govcrawl.items import GovcrawlError, LinkCheck, LinkState, Page, Role, Site, SiteDone
@@ -278,7 +278,7 @@ class SiteSpider(scrapy.Spider):
     async def _searches(self) -> None:
         """Try the site's search with drawn titles; a search page is a page like any other, read when it is added."""
         state, dealings = self.inspection, self.inspection.dealings
-        if dealings.search and (asked := form_page(dealings.search)):
+        if asked := form_page(dealings.search, self.site.url):
             await self._take(await self._fetch(Visit(asked.url, Role.SEARCH, asked.column, self.site.url)))
         form = dealings.search.form if dealings.search else None
         if form is None:
@@ -479,7 +479,9 @@ class SiteSpider(scrapy.Spider):
     def _hollow(self, page: Page) -> bool:
         """Tell whether scripts may bring what a reading misses: a list, or anything recent on the home page."""
         if page.role is Role.SEARCH:
-            return not page.column.startswith(FORM) and not read_results(page, self.inspection.dealings.frame).decided
+            if page.column.startswith(FORM):
+                return read_search(page).state == "unseen"
+            return not read_results(page, self.inspection.dealings.frame).decided
         if page.role is not Role.HOME:
             return self.inspection.listing(page, page.column).state is ListState.SCRIPT
         recent = self.inspection.at.date() - _RECENT

@@ -1,4 +1,4 @@
-"""What a site's services, messages, surveys and search need beyond its lists: visits for sure, queries, a name."""
+"""What services, messages, surveys and search need beyond lists: sure visits, queries, a name."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Query(NamedTuple):
 
 
 def planned(state: Inspection, edition: Edition) -> list[str]:
-    """Return the pages to open for sure: drawn service items, waiting and drawn messages, the year's surveys."""
+    """Return the pages to open for sure: drawn items, waiting and drawn messages, the year's surveys."""
     at, dealings = state.at.date(), state.dealings
     overdue = edition.rules["V5.2"].limit
     waiting = dealings.wanted_letters(overdue.before(at)) if overdue else []
@@ -62,7 +62,7 @@ def titles_to_find(state: Inspection, size: int) -> list[str]:
 
 
 def queries(form: SearchForm, titles: Sequence[str], lower: Sequence[str]) -> Iterator[Query]:
-    """Yield the queries to make: each title, one of them with characters left out, titles of lower-level sites."""
+    """Yield the queries: each title, one with characters left out, titles of lower-level sites."""
     for title in titles:
         yield _query(form, "title", title, title)
     for title in titles[:1]:
@@ -72,9 +72,11 @@ def queries(form: SearchForm, titles: Sequence[str], lower: Sequence[str]) -> It
         yield _query(form, "lower", title, title)
 
 
-def form_page(entry: SearchEntry | None) -> Query | None:
-    """Return the page to open for its search form, where the home page only links to one."""
-    return Query(entry.link, "", f"{FORM}:") if entry is not None and entry.link else None
+def form_page(entry: SearchEntry | None, home: str) -> Query | None:
+    """Return the page to open for its search form: what the home page links to, or itself in the browser."""
+    if entry is None or not (entry.link or entry.state == "unseen"):
+        return None
+    return Query(entry.link or f"{home}#search", "", f"{FORM}:")
 
 
 def _query(form: SearchForm, purpose: str, title: str, words: str) -> Query:
@@ -105,7 +107,7 @@ def title_of(home: Page, seed: str) -> str:
 
 
 async def ipv6_state(host: str, port: int, guard: Guard) -> str:
-    """Return whether a name has an IPv6 address and answers there: reached, unreached, resolved, none or nothing."""
+    """Return how far a name's IPv6 address goes: reached, unreached, resolved, none; nothing if unknown."""
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, family=socket.AF_INET6, type=socket.SOCK_STREAM)

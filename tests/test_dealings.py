@@ -137,12 +137,21 @@ def test_posted_queries_keep_addresses_apart():
 
 def test_a_search_link_leads_to_the_form():
     dealings = visit(page("<a href=/jsearch/index.html>站内搜索</a>")).dealings
-    asked = form_page(dealings.search)
+    asked = form_page(dealings.search, EXAMPLE_SITE.url)
     found = page(FORM, url="/jsearch/index.html", role=Role.SEARCH)
     found.column = asked.column
     dealings.add(found)
     assert dealings.search.form is not None
     assert dealings.search.state == "link"
+
+
+def test_the_browser_settles_what_scripts_may_bring():
+    dealings = visit(page("<script src=/js/load.js></script>")).dealings
+    assert dealings.search.state == "unseen"
+    rendered = page("", url="/#search", role=Role.SEARCH)
+    rendered.column, rendered.rendered, rendered.dom = "form:", True, FORM
+    dealings.add(rendered)
+    assert dealings.search.state == "form"
 
 
 def test_titles_are_drawn_with_the_seed():

@@ -83,7 +83,20 @@ def test_what_scripts_may_bring_is_not_absent():
     assert (
         read_search(page("<script>var u='/search.html?q=';function goSearch(){}</script>")).state == "unseen"
     )
-    assert read_search(page("<script>var a = 1;</script>")).state == "absent"
+    assert read_search(page("<script src=/js/load.js></script>")).state == "unseen"
+    assert (
+        read_search(page("<script>var a = 1;</script><script src=/js/jquery.min.js></script>")).state
+        == "absent"
+    )
+
+
+def test_a_rendered_page_hides_no_search_in_scripts():
+    seen = page("")
+    seen.rendered, seen.dom = True, "<script src=/js/load.js></script><p>首页</p>"
+    assert read_search(seen).state == "absent"
+    seen = page("")
+    seen.rendered, seen.dom = True, f"<script src=/js/load.js></script>{FORM}"
+    assert read_search(seen).state == "form"
 
 
 def test_a_commented_form_is_absent():

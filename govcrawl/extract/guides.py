@@ -43,6 +43,9 @@ _JOINT = {
     "联系人": "联系电话", "窗口": "办理地点", "部门": "办理机构", "程序": "办理流程", "监督电话": "联系电话", "期限": "办理时间", "方式": "联系电话",
 }  # fmt: skip
 _WEAK = ("事项名称", "联系电话", "办理地点", "办理时间", "办理流程", "收费标准")
+_TELLING = frozenset(
+    ("设定依据", "申请条件", "办理材料", "收费标准", "办理流程")
+)  # forms ask for the others too
 _HUB = re.compile(r"^(?:办事|服务|办理)?指南$|^(?:网上)?办事(?:大厅|服务)?$|^政务服务$|^首页$")
 
 _VAGUE = re.compile(
@@ -93,7 +96,8 @@ class Guide:
     @property
     def readable(self) -> bool:
         """Tell whether enough labels were found to believe that the others are missing."""
-        return len(ELEMENTS) - len(self.missing) - len(self.unclear) >= 3
+        found = set(ELEMENTS[1:]) - {*self.missing, *self.unclear}
+        return len(found) >= 3 and len(found & _TELLING) >= (1 if len(found) > 3 else 2)
 
 
 def read_guide(page: Page) -> Guide:

@@ -51,6 +51,7 @@ _UNIT_REPLIES = re.compile(
 _ROWS = ("tr", "li", "ul", "div", "dl")
 _CELLS = ("td", "th", "span", "div", "p", "a", "li", "dd", "dt", "em", "i", "b")
 _LETTERS = 60  # of one list
+_CONTENT = re.compile(r"[^\W_]")
 _CELL = 200  # characters; what holds more is a block, no cell
 _STATISTICS = re.compile(
     r"(?:共|累计|总计|今年以?来|本(?:年度|月|季度|周)|目前)[^。\n]{0,20}(?:收到|受理|办理|答复|回复|办结|来信|留言|信件)[^。\n]{0,12}\d"
@@ -207,7 +208,7 @@ def _letter(page: Page, row: HtmlElement, texts: list[str], heads: list[str] | N
     if heads is not None and len(heads) == len(texts):
         values = dict(zip(heads, texts, strict=True))
         title = values.get("title", "") or title
-        if not title:
+        if not title or title.endswith(("：", ":")):
             return None
         return _from_row(title, url or f"{page.url}#{title[:40]}", values)
     if row.tag not in ("li", "tr") or not title:
@@ -219,7 +220,7 @@ def _from_row(title: str, url: str, values: dict[str, str]) -> Letter:
     asked, replied = parse_date(values.get("asked", "")), parse_date(values.get("replied", ""))
     status = values.get("status", "")
     answered = _answered(status, replied)
-    if answered is None and "replied" in values:
+    if answered is None and "replied" in values and not _CONTENT.search(values["replied"]):
         answered = False  # the list has a place for the reply's date, and it is empty
     refused = bool(_REFUSED.search(status))
     newest = max(filter(None, (asked, replied)), default=None)

@@ -39,6 +39,10 @@ _SCRIPTED = re.compile(
     r"jsearch|searchword|sousuo|/search(?:[/.?\"']|\w{0,12}\.(?:jsp|do|html?|aspx?|php))|站内搜索|请输入(?:关键|搜索|检索|要?查)|toSearch|goSearch|doSearch",
     re.IGNORECASE,
 )
+_LIBRARY = re.compile(  # scripts that bring no search
+    r"jquery|swiper|layui|layer|vue(?:\.min)?\.js|bootstrap|html5|respond|slide|share|tongji|analytics|hm\.baidu|cnzz|conac|jiucuo|zfwzgl|foot|bottom|md5|echarts|video|flash|weixin|wechat|qrcode|lazyload|cookie",
+    re.IGNORECASE,
+)
 _NONE_FOUND = re.compile(
     r"没有(?:找到|检索到|搜索到|查询到|符合|相关|匹配)|未(?:找到|检索到|搜索到|查询到|能找到)|暂无(?:相关|搜索|检索|数据|结果|记录)?|抱歉|(?:共|约|找到|为您找到|结果)[^\d\n]{0,10}(?<!\d)0\s*(?:条|个|篇|项)|(?<!\d)0\s*条(?:结果|记录|信息|相关)|无(?:相关|搜索|匹配)结果"
 )
@@ -137,17 +141,19 @@ def read_search(page: Page) -> SearchEntry:
 
 
 def _may_come(page: Page) -> bool:
-    """Tell whether scripts or frames could still bring a search."""
-    for script in page.tree.iter("script", "iframe", "frame"):
-        source = script.get("src") or ""
-        if source and (
-            script.tag != "script"
-            or re.search(r"head|top|search|sou|common|nav|include", source, re.IGNORECASE)
-        ):
-            return not any(key.endswith(source.rpartition("/")[2]) for key in page.included)
-        if script.text and _SCRIPTED.search(script.text[:20_000]):
+    """Tell whether scripts or frames could still bring a search; in a rendered page only frames can."""
+    for item in page.tree.iter("script", "iframe", "frame"):
+        source = item.get("src") or ""
+        if item.tag != "script":
+            if source and not any(url.endswith(source.rpartition("/")[2]) for url in page.included):
+                return True
+        elif not page.rendered and _brings(source, item.text or ""):
             return True
     return False
+
+
+def _brings(source: str, text: str) -> bool:
+    return not _LIBRARY.search(source) if source else bool(_SCRIPTED.search(text[:20_000]))
 
 
 def _field(form: HtmlElement) -> HtmlElement | None:

@@ -63,8 +63,9 @@ def five_poor_guides(site: Inspection, threshold: Decimal, lacking: int) -> Iter
     doubtful = [
         one for one in site.dealings.guides.values() if len(one.missing) + len(one.unclear) >= lacking
     ]
-    if len(doubtful) >= threshold:
-        raise CantTell(f"{len(doubtful)} guides may lack {lacking} elements; some stand in pictures or tabs")
+    open_ones = len(doubtful) + len(site.dealings.guideless)
+    if open_ones >= threshold:
+        raise CantTell(f"{open_ones} guides may lack {lacking} elements or could not be read")
 
 
 @rule("V6.3", fails=[_site(4, 4)], passes=[_site(4, 3), _site(5, 4)])
