@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -22,6 +24,7 @@ from govcrawl.services import SETTING, Services
 from govcrawl.store.ledger import ALONE_AFTER
 
 log = logging.getLogger(__name__)
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _POLL = 0.5  # seconds between looks for a site while others hold the rest
 
 
@@ -115,8 +118,19 @@ async def work(options: Options, reactor: Any) -> None:
         await services.close()
 
 
+def _end_with_parent(owner: str) -> None:
+    """Be told to stop when the supervisor is killed; its process id is the second part of the owner's name."""
+    with suppress(OSError, AttributeError):  # Linux only; elsewhere the leases run out
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    parent = owner.split(":")[1] if owner.count(":") == 2 else ""
+    if parent and parent != str(os.getppid()):
+        raise SystemExit(1)
+
+
 def main() -> int:
     """Read the options the supervisor left in the environment and work; returns the exit code."""
+    options = Options.from_environment()
+    _end_with_parent(options.owner)
     install_reactor("twisted.internet.asyncioreactor.AsyncioSelectorReactor")
     from twisted.internet import reactor as installed  # noqa: PLC0415  (only importable once it is installed)
 
@@ -127,7 +141,7 @@ def main() -> int:
     async def run() -> None:
         nonlocal code
         try:
-            await work(Options.from_environment(), reactor)
+            await work(options, reactor)
         except GovcrawlError as error:
             sys.stderr.write(f"worker: {error}\n")
             code = 2
