@@ -35,7 +35,8 @@ def write_report(facts: Facts, out: Path, form: str, picture: Callable[[str], by
         pictures = charts(facts)
         paragraphs = notice(facts, form)
         title = paragraphs[0].text.replace("\n", "")
-        write_document(out / "notice.docx", title, paragraphs, tuple(pictures.values()))
+        shown = tuple(pictures.values()) if form == "scores" else ()  # the other form tells no scores
+        write_document(out / "notice.docx", title, paragraphs, shown)
         write_scores(out / "scores.xlsx", facts, pictures)
         write_records(out / "data", facts)
         lists = write_lists(out / "repair", facts, picture)

@@ -1,0 +1,165 @@
+"""The score job on a quarter's findings, beside the same arithmetic in polars on the data in memory.
+
+    python -m bench.score [--sites 540] [--findings 400] [--mongo URI] [--no-write]
+
+Both count the findings of each site by rule and outcome and turn the counts into scores with the same pure
+function; polars has the columns in memory already, the job reads them from the database and stores scores,
+summary and seal. `make bench-score` runs the province of 540 sites and the country of 14,000.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import resource
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import psutil
+
+from bench import results
+from govcrawl.checking import bound
+from govcrawl.items import Evidence, Finding, Outcome, Site
+from govcrawl.results import score_quarter
+from govcrawl.scoring import QuarterSummary, score_counts, summarise
+from govcrawl.standard import load_edition
+from govcrawl.store import ledger, schema
+from govcrawl.store.client import Sync, connect
+from govcrawl.store.records import finding_doc
+from govcrawl.store.server import resolve
+
+QUARTER = "2023Q3"
+EDITION = load_edition()
+CODES = [code for code, rule in EDITION.rules.items() if not rule.is_veto]
+AT_ONCE = 5000
+OUTCOMES = [Outcome.FAILED, Outcome.FAILED, Outcome.PASSED, Outcome.CANT_TELL]
+
+
+def roster(count: int) -> list[Site]:
+    """Return sites, 19 in a hundred of them portals as in Zhejiang."""
+    return [
+        Site(
+            f"s{number:05d}",
+            f"第{number}站",
+            "portal" if number % 100 < 19 else "department",
+            "county",
+            "330122",
+            "",
+            f"http://s{number}.test/",
+        )
+        for number in range(count)
+    ]
+
+
+def drawn(sites: list[Site], each: int) -> Iterator[tuple[str, str, str, int]]:
+    """Yield site_id, rule, outcome and number of every finding, always the same."""
+    chance = random.Random(20190419)
+    for site in sites:
+        for number in range(each):
+            yield site.site_id, chance.choice(CODES), chance.choice(OUTCOMES).value, number
+
+
+def fill(db: Sync, sites: list[Site], each: int) -> None:
+    """Store a finished inspection with these findings."""
+    schema.ensure_schema(db)
+    at = datetime(2023, 9, 30, tzinfo=UTC)
+    ids = [site.site_id for site in sites]
+    run = ledger.open_run(db, QUARTER, at=at, edition=EDITION.id, roster_sha="bench", site_ids=ids)
+    for start in range(0, len(sites), AT_ONCE):
+        ledger.plan(db, run, sites[start : start + AT_ONCE])
+    docs: list[dict[str, Any]] = []
+    for site_id, rule, outcome, number in drawn(sites, each):
+        url = f"http://{site_id}.test/{number}.html"
+        seen = (Evidence(url, "旧日期 2023-01-05", "2 周内", excerpt="要闻动态 2023-01-05"),)
+        one = Finding(site_id, QUARTER, rule, Outcome(outcome), EDITION.id, evidence=seen, checked_at=at)
+        docs.append(finding_doc(one, run))
+        if len(docs) == AT_ONCE:
+            db.findings.insert_many(docs, ordered=False)
+            docs = []
+    if docs:
+        db.findings.insert_many(docs, ordered=False)
+    db.ledger.update_many({"run": run}, {"$set": {"state": "done", "finished_at": at}})
+
+
+def peer(frame: pl.DataFrame, sites: list[Site]) -> QuarterSummary:
+    """Score the quarter from columns in memory."""
+    counted = frame.group_by("site_id", "rule", "outcome").len()
+    counts: dict[str, dict[str, dict[Outcome, int]]] = {site.site_id: {} for site in sites}
+    for site_id, rule, outcome, number in counted.iter_rows():
+        counts[site_id].setdefault(rule, {})[Outcome(outcome)] = number
+    codes = frozenset(bound(EDITION))
+    scores = [
+        score_counts(site, counts[site.site_id], EDITION, bound=codes, quarter=QUARTER) for site in sites
+    ]
+    return summarise(scores, sites)
+
+
+def _resident() -> float:
+    """Return the peak resident memory of this process in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _work(servers: list[psutil.Process]) -> float:
+    """Return the processor seconds used so far by this process and the database."""
+    return sum(sum(one.cpu_times()[:2]) for one in [psutil.Process(), *servers])
+
+
+def measure(sites: list[Site], each: int, mongo: str | None) -> dict[str, Any]:
+    """Measure the job and the peer once and compare what they come to."""
+    with tempfile.TemporaryDirectory(prefix="bench-score-") as folder, resolve(mongo, Path(folder)) as uri:
+        db = connect(uri)
+        fill(db, sites, each)
+        servers = psutil.Process().children(recursive=True)
+        work, started = _work(servers), time.perf_counter()
+        summary = score_quarter(db, QUARTER, EDITION)
+        seconds, work = time.perf_counter() - started, _work(servers) - work
+        job_mb = _resident()
+        server_mb = sum(one.memory_info().rss for one in servers) / 2**20
+        db.client.close()
+    frame = pl.DataFrame(
+        list(drawn(sites, each)), schema=["site_id", "rule", "outcome", "number"], orient="row"
+    )
+    started = time.perf_counter()
+    other = peer(frame, sites)
+    peer_seconds = time.perf_counter() - started
+    assert other == summary, "the job and polars come to different results"
+    return {
+        "sites": len(sites),
+        "findings": len(sites) * each,
+        "seconds": round(seconds, 2),
+        "processor_seconds": round(work, 2),
+        "peer": "polars",
+        "peer_seconds": round(peer_seconds, 2),
+        "ratio": round(seconds / peer_seconds, 2),
+        "job_mb": round(job_mb),
+        "server_mb": round(server_mb),
+        "peer_mb": round(_resident()),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def main() -> None:
+    """Run one size, print its figures and keep them under the key `score`."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sites", type=int, default=540)
+    parser.add_argument("--findings", type=int, default=400, help="findings a site")
+    parser.add_argument("--mongo", default=None, metavar="URI")
+    parser.add_argument("--no-write", action="store_true", help="leave bench/results.json alone")
+    given = parser.parse_args()
+    figures = measure(roster(given.sites), given.findings, given.mongo)
+    name = "score" if given.sites == 540 else f"score_{given.sites}"
+    if not given.no_write:
+        results.write(name, figures)
+    print(name, figures)
+
+
+if __name__ == "__main__":
+    main()
