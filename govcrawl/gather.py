@@ -108,7 +108,7 @@ def may_heal(error: str | None) -> bool:
 
 
 def peer_of(response: Response) -> tuple[str, str]:
-    """Return the address connected to, unless that was a proxy, and the SHA-256 of the server's certificate."""
+    """Return the address connected to, unless it was a proxy, and the SHA-256 of the server's certificate."""
     proxied = bool(response.request and response.request.meta.get("proxy"))
     ip = "" if proxied or response.ip_address is None else str(response.ip_address)
     shown = response.certificate

@@ -86,7 +86,7 @@ class Seen:
 
 @dataclass(slots=True)
 class LinkUse:
-    """Where a link target stands: the first page in the order of addresses, and whether the home page has it."""
+    """Where a link target stands: the first page by address, and whether the home page has it."""
 
     target: str
     text: str
@@ -127,7 +127,7 @@ class Inspection:
         if not self.seed:
             self.seed = hashlib.sha256(f"{self.quarter}|{self.site.site_id}".encode()).hexdigest()[:16]
 
-    # --- gathering -----------------------------------------------------------------------------------------------
+    # --- gathering ------------------------------------------------------------------------------------------
 
     def add(self, page: Page) -> None:
         """Read a page into the state; a page that failed leaves its name for the error."""
@@ -258,7 +258,7 @@ class Inspection:
 
     def _add_links(self, page: Page) -> None:
         found = {link.url: link.text for link in read_links(page)}
-        if page.role in (Role.HOME, Role.COLUMN):  # rows that scripts and fetched data bring are links as well
+        if page.role in (Role.HOME, Role.COLUMN):  # rows that scripts and data bring are links as well
             found |= {row.url: row.title for row in read_rows(page) if row.url not in found}
         home = page.role is Role.HOME
         for url, text in found.items():
@@ -271,7 +271,7 @@ class Inspection:
                 use.page, use.text = page.url, text
             use.on_home = use.on_home or home
 
-    # --- reading -------------------------------------------------------------------------------------------------
+    # --- reading --------------------------------------------------------------------------------------------
 
     def sample(self, items: Sequence[T], size: int, purpose: str) -> tuple[T, ...]:
         """Draw `size` items with the recorded seed; all of them where there are fewer (R12)."""
@@ -326,7 +326,7 @@ class Inspection:
         )
 
     def home_pages(self) -> set[str]:
-        """Return the addresses that count as the home page: itself, or its columns where it is only a shell (R11)."""
+        """Return the addresses that count as home page: itself, or its columns where it is a shell (R11)."""
         home = self.home.url if self.home else self.site.url
         if not self.home_shell:
             return {home}

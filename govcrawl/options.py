@@ -31,7 +31,7 @@ class Options:
     lexicon: str = ""  # file of wrong expressions; empty: the sample in the package
     domains: str = ""  # file of domains no page should lead to; empty: the sample in the package
     proxy: str = ""
-    contact: str = ""  # mail address of the office, shown to every inspected server; empty: postmaster of this machine
+    contact: str = ""  # mail address of the office, shown to every server; empty: postmaster of this machine
     replay: str = ""  # folder or WARC that answers instead of the network
     source: str = ""  # a run whose stored pages, links and facts answer instead of the network: a recheck
     screenshots: int = 6  # pictures a site, its home page included

@@ -11,7 +11,7 @@ NEWSPIDER_MODULE = "spiders.custom"
 # Five hops from request to score: handler, spider, check, store, score.
 ITEM_PIPELINES = {
     "pipelines.check.CheckPipeline": 100,
-    "pipelines.screenshot.ScreenshotPipeline": 500,  # after the checks: only faults are shown; before the store
+    "pipelines.screenshot.ScreenshotPipeline": 500,  # after the checks: only faults are shown
     "pipelines.store.StorePipeline": 900,
 }
 DOWNLOAD_HANDLERS = {

@@ -36,12 +36,15 @@ from govcrawl.services import SETTING, Services
 from govcrawl.store.evidence import facts_of
 from spiders.dealings import form_page, ipv6_state, lower_sites, planned, queries, title_of, titles_to_find
 
-_FILE = re.compile(r"\.(?:docx?|xlsx?|pptx?|wps|et|pdf|ofd|rar|zip|7z|txt|csv|jpe?g|png|gif|bmp|mp[34]|wmv|flv|avi|apk|exe|css|js|ico)$", re.I)
+_FILE = re.compile(
+    r"\.(?:docx?|xlsx?|pptx?|wps|et|pdf|ofd|rar|zip|7z|txt|csv|jpe?g|png|gif|bmp|mp[34]|wmv|flv|avi|apk|exe|css|js|ico)$",
+    re.IGNORECASE,
+)
 _DATA = re.compile(
     r"""["']([^"'<>\s]{0,300}?(?:dataproxy\.jsp|page/build/unit|ajaxpagelist\.do|/search\.jsp|\.json|getList|list\.do|queryList|/api/)[^"'<>\s]{0,600})["']""",
-    re.I,
+    re.IGNORECASE,
 )
-_RECENT = timedelta(days=14)  # a home page without younger entries is looked at in the browser, if it has scripts
+_RECENT = timedelta(days=14)  # a home page with scripts and no younger entries is looked at in the browser
 _POSTED = {"Content-Type": "application/x-www-form-urlencoded"}
 _DEPTH = 3  # tiers of columns
 _PEOPLE = 40  # leaders' own pages
@@ -77,18 +80,18 @@ class Visit:
 class SiteSpider(scrapy.Spider):
     """Inspects one site: home page, columns, lists, a recorded random sample of articles, links.
 
-    One subclass exists for each row of the roster (`spiders.roster`). For a site that needs its own code, write
-    a module in `spiders/custom/` with a subclass that sets, in this order:
+    One subclass exists for each row of the roster (`spiders.roster`). For a site that needs its own code,
+    write a module in `spiders/custom/` with a subclass that sets, in this order:
 
     1. `name`: the site_id of its roster row, which gives `site`;
-    2. `data_sources(page)`: addresses of the data its lists are filled from, where they are not found by themselves;
+    2. `data_sources(page)`: addresses of the data that fills its lists, where nothing on a page leads there;
     3. `last_page(page)`: the address of a list's last page, where its pager is built by scripts.
 
         class Hangzhou(HanwebSpider):
             name = "hangzhou"
 
-    The crawl is one coroutine, `start`, which visits breadth before depth. The order of what it learns does not
-    depend on the order of answers: a resumed crawl and a recheck come to the same findings.
+    The crawl is one coroutine, `start`, which visits breadth before depth. The order of what it learns does
+    not depend on the order of answers: a resumed crawl and a recheck come to the same findings.
     """
 
     site: Site
@@ -113,11 +116,11 @@ class SiteSpider(scrapy.Spider):
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
         """Build the spider; its services come from the worker, or are its own under `scrapy crawl`."""
         spider = super().from_crawler(crawler, *args, **kwargs)
-        crawler.signals.connect(spider._robots, signals.robots_parsed)
-        crawler.signals.connect(spider._close, signals.spider_closed)
+        crawler.signals.connect(spider._robots, signals.robots_parsed)  # noqa: SLF001  (its own)
+        crawler.signals.connect(spider._close, signals.spider_closed)  # noqa: SLF001  (its own)
         return spider
 
-    # --- the crawl -----------------------------------------------------------------------------------------------
+    # --- the crawl ------------------------------------------------------------------------------------------
 
     async def start(self) -> AsyncIterator[SiteDone]:
         """Inspect the site and yield its end."""
@@ -254,8 +257,10 @@ class SiteSpider(scrapy.Spider):
         needed = [*state.home_open[:_HOME_OPEN], *planned(state, self.services.edition)]
         for _, column in sorted(state.columns.items()):
             needed += column.undated[:DATES_NEEDED]
-        rest = sorted({url for column in state.columns.values() for url in column.entries} | self._home_entries())
-        random.Random(state.seed).shuffle(rest)
+        rest = sorted(
+            {url for column in state.columns.values() for url in column.entries} | self._home_entries()
+        )
+        random.Random(state.seed).shuffle(rest)  # noqa: S311  (a sample to be drawn again, not a secret)
         origin = self._origins() | state.dealings.origins
         visits = [
             Visit(url, Role.ARTICLE, *origin.get(url, ("", self.site.url)))
@@ -276,7 +281,7 @@ class SiteSpider(scrapy.Spider):
             await self._take(page)
 
     async def _searches(self) -> None:
-        """Try the site's search with drawn titles; a search page is a page like any other, read when it is added."""
+        """Try the site's search with drawn titles; a search page is read when it is added, like any other."""
         state, dealings = self.inspection, self.inspection.dealings
         if asked := form_page(dealings.search, self.site.url):
             await self._take(await self._fetch(Visit(asked.url, Role.SEARCH, asked.column, self.site.url)))
@@ -286,7 +291,9 @@ class SiteSpider(scrapy.Spider):
         lower = await self._lower_titles(self.services.edition.rules["B4.1c"].sample or 0)
         titles = titles_to_find(state, self.services.edition.rules["D4.5b"].sample or 0)
         for asked in queries(form, titles, lower):
-            await self._take(await self._fetch(Visit(asked.url, Role.SEARCH, asked.column, self.site.url, asked.body)))
+            await self._take(
+                await self._fetch(Visit(asked.url, Role.SEARCH, asked.column, self.site.url, asked.body))
+            )
 
     async def _lower_titles(self, size: int) -> list[str]:
         """Return titles of drawn lower-level sites, each from its home page."""
@@ -294,7 +301,9 @@ class SiteSpider(scrapy.Spider):
             return list(self._facts.get("lower_titles", ()))
         below = self.inspection.sample(lower_sites(self.site, self.services.sites), size, "lower-level title")
         homes = [await self._download(Visit(one.url, Role.HOME)) for one in below]
-        titles = [title for home in homes if not home.error and (title := title_of(home, self.inspection.seed))]
+        titles = [
+            title for home in homes if not home.error and (title := title_of(home, self.inspection.seed))
+        ]
         self._facts["lower_titles"] = titles
         return titles
 
@@ -346,10 +355,10 @@ class SiteSpider(scrapy.Spider):
         self._pages += 1
         await self.crawler.engine.scraper.start_itemproc_async(page, response=None)  # type: ignore[union-attr]
 
-    # --- one page ------------------------------------------------------------------------------------------------
+    # --- one page -------------------------------------------------------------------------------------------
 
     async def _fetch(self, visit: Visit) -> Page:
-        """Return the page of a visit, from the store where this run has it, complete with what belongs to it."""
+        """Return the page of a visit with what belongs to it, from the store where this run has it."""
         for rendered in (True, False):
             if (kept := self._stored.pop((visit.url, rendered), None)) is not None:
                 page: Page = kept.page(self.site, self.inspection.at)
@@ -439,11 +448,15 @@ class SiteSpider(scrapy.Spider):
             return "redirect_home"
         kind = page.header("Content-Type").lower()
         start = page.body[:512].lstrip().lower()
-        if kind and not re.search(r"html|xml|text/plain", kind) and not start.startswith((b"<!doctype", b"<html", b"<head")):
+        if (
+            kind
+            and not re.search(r"html|xml|text/plain", kind)
+            and not start.startswith((b"<!doctype", b"<html", b"<head"))
+        ):
             return "not_html"
         return None if page.body else "empty"
 
-    # --- what belongs to a page ------------------------------------------------------------------------------------
+    # --- what belongs to a page -----------------------------------------------------------------------------
 
     async def _include(self, page: Page, urls: Sequence[str]) -> None:
         """Fetch scripts, frames and data of the same site once per site, and give them to the page."""
@@ -462,7 +475,7 @@ class SiteSpider(scrapy.Spider):
         return kept.text if kept.error in (None, "not_html") else ""
 
     async def _fill(self, page: Page) -> Page:
-        """Bring the content a static document leaves to scripts: its data where known, else the rendered page."""
+        """Bring the content a document leaves to scripts: its data where known, else the rendered page."""
         if page.error or page.role not in (Role.HOME, Role.COLUMN, Role.SEARCH) or not self._hollow(page):
             return page
         own = [url for url in self.ways.data_sources(page)[:4] if self.site.owns(url)]
@@ -474,10 +487,16 @@ class SiteSpider(scrapy.Spider):
             page.notes += (f"render: {seen.error or 'no document'}",)
             return page
         frames = {url: text for url, text in seen.frames.items() if self.site.owns(url)}
-        return replace(page, rendered=True, dom=seen.dom, included={**page.included, **frames}, notes=(*page.notes, "rendered: filled by scripts"))
+        return replace(
+            page,
+            rendered=True,
+            dom=seen.dom,
+            included={**page.included, **frames},
+            notes=(*page.notes, "rendered: filled by scripts"),
+        )
 
     def _hollow(self, page: Page) -> bool:
-        """Tell whether scripts may bring what a reading misses: a list, or anything recent on the home page."""
+        """Tell whether scripts may bring what a reading misses: a list, or recent news of the home page."""
         if page.role is Role.SEARCH:
             if page.column.startswith(FORM):
                 return read_search(page).state == "unseen"
@@ -485,28 +504,25 @@ class SiteSpider(scrapy.Spider):
         if page.role is not Role.HOME:
             return self.inspection.listing(page, page.column).state is ListState.SCRIPT
         recent = self.inspection.at.date() - _RECENT
-        return not any(row.published and row.published >= recent for row in read_rows(page)) and bool(may_fill(page))
+        if any(row.published and row.published >= recent for row in read_rows(page)):
+            return False
+        return bool(may_fill(page))
 
     @classmethod
     def data_sources(cls, page: Page) -> tuple[str, ...]:
         """Return the addresses of data the page's scripts fill its lists from."""
-        found = []
-        for script in page.tree.iter("script"):
-            for match in _DATA.finditer(script.text or ""):
-                url = absolute(page, match[1].replace("\\/", "/").replace("&amp;", "&"))
-                if url:
-                    found.append(url)
-        for frame in page.tree.iter("iframe", "frame"):
-            if (url := absolute(page, frame.get("src") or "")) and page.site.owns(url):
-                found.append(url)
-        return tuple(dict.fromkeys(found))
+        named = (one[1] for script in page.tree.iter("script") for one in _DATA.finditer(script.text or ""))
+        found = [absolute(page, one.replace("\\/", "/").replace("&amp;", "&")) for one in named]
+        frames = (absolute(page, one.get("src") or "") for one in page.tree.iter("iframe", "frame"))
+        found += [url for url in frames if url and page.site.owns(url)]
+        return tuple(dict.fromkeys(filter(None, found)))
 
     @classmethod
     def last_page(cls, page: Page) -> str:
         """Return the address of a list's last page, or an empty string."""
         return last_page(page)
 
-    # --- links ---------------------------------------------------------------------------------------------------
+    # --- links ----------------------------------------------------------------------------------------------
 
     async def _links(self) -> None:
         """Decide every link of the visited pages that was not visited itself, the home page's first."""
@@ -561,7 +577,7 @@ class SiteSpider(scrapy.Spider):
         for target in waiting:
             take(LinkCheck(target, LinkState.UNKNOWN, reason="another worker's check did not end"))
 
-    # --- politeness ----------------------------------------------------------------------------------------------
+    # --- politeness -----------------------------------------------------------------------------------------
 
     def _robots(self, robotparser: Any, request: scrapy.Request) -> None:
         delay = robotparser.rp.crawl_delay(self.services.user_agent) if hasattr(robotparser, "rp") else None

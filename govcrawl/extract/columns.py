@@ -87,7 +87,10 @@ _MORE = re.compile(
     r"\s*(?:[>»+·]*\s*(?:更多|more|查看更多|查看全部|全部|MORE)\s*[>»+·.…]*|[>»]{1,3}|\+)\s*", re.IGNORECASE
 )
 _TRIM = re.compile(r"^[\s·•>»＞|【\[《]+|[\s·•>»＞|】\]》]+$")
-_PAGING = re.compile(r"(?:page|p|pn|pg|cur|start|offset|sort|order|size|rows|total)\w*|\w*page(?:no|num|index|size)?", re.I)
+_PAGING = re.compile(
+    r"(?:page|p|pn|pg|cur|start|offset|sort|order|size|rows|total)\w*|\w*page(?:no|num|index|size)?",
+    re.IGNORECASE,
+)
 _HANZI = re.compile(r"[㐀-鿿]")
 
 
@@ -187,7 +190,10 @@ def submenu(page: Page, columns: Collection[ColumnLink]) -> tuple[ColumnLink, ..
 def _menu_of(element: HtmlElement) -> HtmlElement:
     """Return the menu an entry stands in: the nearest element that holds more than this entry's row."""
     for parent in element.iterancestors():
-        if parent.tag not in ("li", "dd", "td", "tr", "span") and sum(1 for _ in zip(range(2), parent.iter("a"), strict=False)) > 1:
+        if (
+            parent.tag not in ("li", "dd", "td", "tr", "span")
+            and sum(1 for _ in zip(range(2), parent.iter("a"), strict=False)) > 1
+        ):
             return parent
     return element
 
@@ -204,6 +210,7 @@ def _same_path(url: str, page: Page) -> bool:
 
 def _subject(url: str) -> list[tuple[str, str]]:
     return sorted(pair for pair in parse_qsl(urlsplit(url).query) if not _PAGING.fullmatch(pair[0]))
+
 
 def _region(element: HtmlElement) -> bool:
     for parent in element.iterancestors():

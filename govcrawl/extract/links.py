@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urljoin, urlsplit
 
+from lxml.html import HtmlElement
+
 from govcrawl.items import Page
 
 _SOURCES = {
@@ -129,7 +131,7 @@ def anchor_text(element: object) -> str:
     return (image.get("alt") or image.get("title") or "").strip() if image is not None else ""
 
 
-def anchors(page: Page) -> tuple[tuple[object, str, str], ...]:
+def anchors(page: Page) -> tuple[tuple[HtmlElement, str, str], ...]:
     """Return (element, absolute url, text) of every `a` with an address, repeated targets included."""
     cached = page.cache.get("anchors")
     if cached is not None:

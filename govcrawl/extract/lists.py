@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from itertools import chain
+from itertools import chain, pairwise
 from urllib.parse import urlsplit
 
 from lxml.html import HtmlElement
@@ -20,7 +20,7 @@ from govcrawl.items import Page, Row, parse
 
 PAGER = re.compile(
     r"(?:首\s?页|上\s?一?页|下\s?一?页|前页|后页|末\s?页|尾\s?页|最后一?页|第一页|上页|下页|更多|more|\d{1,4}|\.\.\.|[<>«»‹›]+|跳转|确定|go|返回.{0,6})",
-    re.I,
+    re.IGNORECASE,
 )
 _LABEL = re.compile(r"(?:发布|发文|更新|公开|成文|发表|创建|生成)?\s*(?:日期|时间|于)\s*[:：]?")
 _LOOSE = re.compile(r"[\s\[\]()【】<>|·/,.;:：~—-]+")
@@ -28,7 +28,7 @@ _DIGIT = re.compile(r"\d")
 _NUMERIC = re.compile(r"[\d\s\-/.年月日]{1,12}")
 _PARTIAL = re.compile(r"(?:\d{1,2}\s?[-/.月]\s?\d{1,2}日?)")
 _YEAR_HEADING = re.compile(r"\s*((?:19|20)\d\d)\s*年?(?:度)?\s*")
-_RECORD = re.compile(r"<record>\s*(?:<!\[CDATA\[)?(.*?)(?:\]\]>)?\s*</record>", re.S | re.I)
+_RECORD = re.compile(r"<record>\s*(?:<!\[CDATA\[)?(.*?)(?:\]\]>)?\s*</record>", re.DOTALL | re.IGNORECASE)
 _OBJECT = re.compile(r"\{[^{}]{15,4000}\}")
 _FIELD = re.compile(
     r"""["']?([A-Za-z_]{2,30})["']?\s*:\s*(?:"((?:[^"\\]|\\.){0,600})"|'((?:[^'\\]|\\.){0,600})'|(\d{8,14}))"""
@@ -47,8 +47,9 @@ _TITLE_KEYS = (
 )
 _URL_KEYS = ("url", "link", "href", "docpuburl", "linkurl", "infourl", "puburl", "arturl", "path", "weburl")
 _DATE_KEYS = (
-    "date", "time", "pubdate", "pubtime", "publishtime", "publishdate", "showtime", "showdate", "createtime", "createdate",
-    "releasetime", "releasedate", "docreltime", "deploytime", "display_date", "rq", "fbsj", "fbrq", "cwrq", "updatetime",
+    "date", "time", "pubdate", "pubtime", "publishtime", "publishdate", "showtime", "showdate", "createtime",
+    "createdate", "releasetime", "releasedate", "docreltime", "deploytime", "display_date", "rq", "fbsj",
+    "fbrq", "cwrq", "updatetime",
 )  # fmt: skip
 _NOTHING = re.compile(
     r"暂无|没有(?:找到|相关|任何)?(?:信息|数据|内容|记录)|无(?:相关)?(?:数据|记录|内容|信息)|共\s*0\s*[条篇页]|空空如也"
@@ -60,38 +61,40 @@ _WORKS = re.compile(
 _FILLS = re.compile(
     r"\$\.(?:ajax|get|post|getJSON)|\bfetch\s*\(|XMLHttpRequest|axios|dataproxy|ajaxpagelist|\bnew\s+Vue|createApp|ReactDOM|angular|ng-repeat"
     r"|v-for|innerHTML|document\.write|\.html\(|\.append\(|\.load\(|template\(|juicer|layui|jsonp|page/build/unit",
-    re.I,
+    re.IGNORECASE,
 )
 _ASKS = re.compile(
-    r"\$\.(?:ajax|get|post|getJSON)|\bfetch\s*\(|XMLHttpRequest|axios|dataproxy|\.load\(|jsonp|createApp|new\s+Vue|ReactDOM|webpack", re.I
+    r"\$\.(?:ajax|get|post|getJSON)|\bfetch\s*\(|XMLHttpRequest|axios|dataproxy|\.load\(|jsonp|createApp|new\s+Vue|ReactDOM|webpack",
+    re.IGNORECASE,
 )
 _IDLE_SCRIPT = re.compile(
     r"hm\.baidu|tongji|analytics|cnzz|conac|jiucuo|zfwzgl|gwssi|piwik|matomo|share|bdimg|"
     r"jquery(?:[.-][\d.]+)?(?:\.min)?\.js|ie\d?\.js|html5|respond|swiper|slide|superslide|weixin|wechat|html5shiv|toplogin",
-    re.I,
+    re.IGNORECASE,
 )
 _CONTENT_IMAGE = re.compile(
-    r"upload|attach|/files?/|/pic(?:ture)?s?/|/W0\d{10}|/P0\d{10}|_ori|/__local/|/image/20|ueditor", re.I
+    r"upload|attach|/files?/|/pic(?:ture)?s?/|/W0\d{10}|/P0\d{10}|_ori|/__local/|/image/20|ueditor",
+    re.IGNORECASE,
 )
 _CHROME_TAGS = ("header", "nav", "footer", "aside")
 _CHROME_NAMES = re.compile(
     r"(?:^|[\s_-])(?:header?|top|topbar|nav\w*|menu|footer?|foot\w*|bottom|breadcrumb|crumbs?|position|location|bmfw|side\w*|left\w*|search\w*|logo|banner|"
     r"copyright|share|page[rs]?|paging|pagination|curr\w*|wz|dqwz|weizhi|lm\w{0,4}|friend\w*|links?)(?:$|[\s_-])",
-    re.I,
+    re.IGNORECASE,
 )
-_FOOTER_TEXT = re.compile(r"ICP备|公网安备|网站标识码|版权所有|conac|jiucuo|<footer", re.I)
+_FOOTER_TEXT = re.compile(r"ICP备|公网安备|网站标识码|版权所有|conac|jiucuo|<footer", re.IGNORECASE)
 _ASIDE = re.compile(
     r"(?:热点|热门|热文|推荐|相关|延伸|猜你|最近|最新|本周|本月|今日)?(?:推荐|阅读|排行|点击(?:量|率)?(?:排行)?|浏览(?:排行)?|关注|文章|链接|热点|热门|排行榜|最新发布|最新信息|最新文章)(?:榜|信息|文章|阅读|推荐)?"
 )
 _ICON = re.compile(
     r"icon|logo|arrow|dot|line|bg|btn|button|banner|spacer|blank|loading|default|qr|ewm|code|share|wx|weixin|weibo|print|close|search|more|top|conac|jiucuo|red\.png|blue\.png|ga\w*\.png|gh\w*\.png|dzjg",
-    re.I,
+    re.IGNORECASE,
 )
-_RECORD_NUMBER = re.compile(r"ICP备|ICP证|公网安备|公安备案|网站找错|网站纠错|党政机关", re.I)
+_RECORD_NUMBER = re.compile(r"ICP备|ICP证|公网安备|公安备案|网站找错|网站纠错|党政机关", re.IGNORECASE)
 _IMPRINT = re.compile(
     r"ICP备|公网安备|标识码|(?:主办|承办|协办)(?:单位)?[:：]|主办[)）]?$|版权所有|建议使用|分辨率|技术支持|联系(?:电话|方式|我们)|"
     r"^\s*(?:地址|电话|传真|邮编|邮箱)[:：]|网站地图|All Rights|Copyright",
-    re.I,
+    re.IGNORECASE,
 )
 _HANZI = re.compile(r"[㐀-鿿]")
 _MAX_ROWS = 400
@@ -134,11 +137,7 @@ class Listing:
     def ascending(self) -> bool:
         """Tell whether the dated rows run from old to new (the newest is then on the last page)."""
         days = [row.published for row in self.rows if row.published]
-        return (
-            len(days) >= 3
-            and days[0] < days[-1]
-            and all(a <= b for a, b in zip(days, days[1:], strict=False))
-        )
+        return len(days) >= 3 and days[0] < days[-1] and all(a <= b for a, b in pairwise(days))
 
 
 def read_chrome(home: Page, columns: Collection[str] = ()) -> Chrome:
@@ -172,11 +171,11 @@ def read_rows(page: Page) -> tuple[Row, ...]:
 
 def read_listing(
     page: Page, chrome: Chrome = Chrome(), known: Collection[str] = (), name: str = ""
-) -> Listing:  # noqa: B008
+) -> Listing:
     """Return what a column page shows.
 
-    `chrome` is the frame shared by the site's pages; `known` are addresses of the site's columns; `name` is the
-    column's own name. A page that looks empty is blank only when nothing on it could still bring content:
+    `chrome` is the frame shared by the site's pages; `known` are addresses of the site's columns; `name` is
+    the column's own name. A page that looks empty is blank only when nothing on it could still bring content:
     otherwise the state is `script`, and the rendered page decides.
     """
     own = {page.url, page.final_url}
@@ -217,7 +216,9 @@ def content_text(page: Page, chrome: Chrome, name: str = "") -> str:
 def last_page(page: Page) -> str:
     """Return the address of the list's last page, or an empty string."""
     for _, url, text in anchors(page):
-        if re.fullmatch(r"[>»\s]*(?:尾\s?页|末\s?页|最后一?页|last)[>»\s]*", text, re.I) and url not in (
+        if re.fullmatch(
+            r"[>»\s]*(?:尾\s?页|末\s?页|最后一?页|last)[>»\s]*", text, re.IGNORECASE
+        ) and url not in (
             page.url,
             page.final_url,
         ):
@@ -254,13 +255,13 @@ def looks_article(url: str) -> bool:
         re.search(
             r"/art/|/art_|/content[/_]|/info/\d+/\d+|[tc]\d{7,8}_\d+|/\d{5,}\.s?html?|[?&](?:id|aid|infoid|docid|articleid)=",
             url,
-            re.I,
+            re.IGNORECASE,
         )
     )
 
 
 def _shows_content(page: Page, chrome: Chrome) -> bool:
-    """Tell whether a page shows a picture, film or document of its own: an organisation chart, a scanned file."""
+    """Tell whether a page shows a picture, film or document of its own: an organisation chart, a scan."""
     for element in page.tree.iter("img", "object", "embed", "video"):
         if element.tag != "img":
             return True
@@ -274,7 +275,7 @@ def _shows_content(page: Page, chrome: Chrome) -> bool:
 
 
 def may_fill(page: Page) -> str:
-    """Return what on a page could still bring content; files and data that were fetched have brought theirs."""
+    """Return what on a page could still bring content; fetched files and data have brought theirs."""
     if page.rendered:
         return ""
     for script in page.tree.iter("script"):
@@ -287,7 +288,11 @@ def may_fill(page: Page) -> str:
         text = script.text or ""
         if "xml" in (script.get("type") or ""):  # records for a script, not a script
             continue
-        if (match := _FILLS.search(text)) and not _IDLE_SCRIPT.search(text[:400]) and not _answered(page, text):
+        if (
+            (match := _FILLS.search(text))
+            and not _IDLE_SCRIPT.search(text[:400])
+            and not _answered(page, text)
+        ):
             return f"inline script ({match[0][:30]})"
     return ""
 
@@ -303,7 +308,7 @@ def unseen_scripts(page: Page) -> tuple[str, ...]:
 
 
 def _answered(page: Page, script: str) -> bool:
-    """Tell whether the data an inline script asks for was fetched: an answer without rows is an empty list."""
+    """Tell whether the data an inline script asks for was fetched: without rows, the list is empty."""
     asked = [url for url in page.included if urlsplit(url).path in script]
     return bool(asked) and all(_is_data(page.included[url]) for url in asked)
 
@@ -316,7 +321,7 @@ def _frame_in_content(page: Page) -> bool:
     return any(
         not _in_frame(frame)
         and absolute(page, frame.get("src") or "")
-        and not re.search(r"foot|bottom|head|top|nav", frame.get("src") or "", re.I)
+        and not re.search(r"foot|bottom|head|top|nav", frame.get("src") or "", re.IGNORECASE)
         for frame in page.tree.iter("iframe")
     )
 
@@ -338,7 +343,7 @@ _SILENT = frozenset(
 
 
 def _chunks(tree: HtmlElement, *, skip_anchors: bool = False) -> Iterator[str]:
-    """Yield the visible text pieces of a document in order, blanks folded; header, navigation and footer left out."""
+    """Yield the visible texts of a document in order, blanks folded, without header, menus and footer."""
     body = tree.find("body")
     stack: list[tuple[HtmlElement, bool]] = [(body if body is not None else tree, False)]
     # An explicit stack: hostile pages nest deeper than Python recurses.
@@ -364,20 +369,22 @@ def _chunks(tree: HtmlElement, *, skip_anchors: bool = False) -> Iterator[str]:
 
 def _hidden(element: HtmlElement) -> bool:
     style = element.get("style")
-    return bool(style and re.search(r"display\s*:\s*none", style, re.I))
+    return bool(style and re.search(r"display\s*:\s*none", style, re.IGNORECASE))
 
 
-# --- rows in markup -------------------------------------------------------------------------------------------------
+# --- rows in markup -----------------------------------------------------------------------------------------
 
 
-def _markup_rows(page: Page, tree: HtmlElement, found: Collection[tuple[object, str, str]]) -> Iterator[Row]:
+def _markup_rows(
+    page: Page, tree: HtmlElement, found: Collection[tuple[HtmlElement, str, str]]
+) -> Iterator[Row]:
     candidates = [
         (element, url, text) for element, url, text in found if len(text) >= 2 and not PAGER.fullmatch(text)
     ]
     counts: dict[object, int] = {}
     last: dict[object, str] = {}
     for element, url, _ in candidates:
-        for parent in element.iterancestors():  # type: ignore[attr-defined]
+        for parent in element.iterancestors():
             if last.get(parent) != url:
                 counts[parent] = counts.get(parent, 0) + 1
                 last[parent] = url
@@ -398,13 +405,13 @@ def _markup_rows(page: Page, tree: HtmlElement, found: Collection[tuple[object, 
             published = date_in_url(url)
         if published is None and len(text) < 6 and not looks_article(url):
             continue
-        if published is None and _in_frame(element):  # type: ignore[arg-type]
+        if published is None and _in_frame(element):
             continue
         yield Row(_title(element, text), url, published)
 
 
 def _in_aside(row: HtmlElement, seen: dict[object, bool]) -> bool:
-    """Tell whether a row stands in a block headed 热点推荐, 相关阅读 or the like: entries of other columns."""
+    """Tell whether a row stands in a block headed 热点推荐, 相关阅读 or so: entries of other columns."""
     holder = row.getparent()
     if holder is None:
         return False
@@ -434,21 +441,21 @@ def _headings(holder: HtmlElement) -> Iterator[str]:
         holder = parent
 
 
-def _title(element: object, text: str) -> str:
-    title = (element.get("title") or "").strip()  # type: ignore[attr-defined]
-    if len(element):  # type: ignore[arg-type]
+def _title(element: HtmlElement, text: str) -> str:
+    title = (element.get("title") or "").strip()
+    if len(element):
         pieces = [
             piece
             for piece in _texts(element)
             if not any(_date_chunk(piece)) and not _NUMERIC.fullmatch(piece)
-        ]  # type: ignore[arg-type]
+        ]
         text = " ".join(pieces) or text
     return title if len(title) >= len(text) or (title and text.endswith(("…", "..."))) else text
 
 
-def _row_of(element: object, counts: dict[object, int]) -> HtmlElement:
+def _row_of(element: HtmlElement, counts: dict[object, int]) -> HtmlElement:
     row = element
-    for depth, parent in enumerate(element.iterancestors()):  # type: ignore[attr-defined]
+    for depth, parent in enumerate(element.iterancestors()):
         if (
             counts.get(parent, 0) > 1
             or depth >= 6
@@ -458,11 +465,11 @@ def _row_of(element: object, counts: dict[object, int]) -> HtmlElement:
         row = parent
         if parent.tag in ("li", "tr"):
             break
-    return row  # type: ignore[return-value]
+    return row
 
 
 def _row_date(
-    row: HtmlElement, anchor: object, counts: dict[object, int], before: bool
+    row: HtmlElement, anchor: HtmlElement, counts: dict[object, int], before: bool
 ) -> tuple[date | None, str]:
     """Return the row's full date, or its month and day as text."""
     partial = ""
@@ -497,19 +504,15 @@ def _texts(row: HtmlElement, outside: object = None) -> Iterator[str]:
     for element in row.iter():
         if not isinstance(element.tag, str) or element.tag in ("script", "style"):
             continue
-        if outside is None or not (
-            element is outside or any(parent is outside for parent in element.iterancestors())
-        ):
-            if element.text and (text := element.text.strip()):
-                yield text
-        if element is not row and element.tail and (text := element.tail.strip()) and element is not outside:
+        within = outside is not None and any(one is outside for one in (element, *element.iterancestors()))
+        if not within and element.text and (text := element.text.strip()):
             yield text
-        elif element is not row and element is outside and element.tail and (text := element.tail.strip()):
+        if element is not row and element.tail and (text := element.tail.strip()):
             yield text
 
 
 def _beside(row: HtmlElement, counts: dict[object, int], before: bool) -> Iterator[str]:
-    """Yield the texts between this row and its neighbour, where date and title are siblings (dl lists, br lists)."""
+    """Yield the texts between this row and its neighbour, where date and title are siblings (dl, br)."""
     if not before and row.tail and row.tail.strip():
         yield row.tail.strip()
     sibling = row.getprevious() if before else row.getnext()
@@ -580,7 +583,7 @@ def _date_chunk(chunk: str) -> tuple[date | None, str]:
 
 
 def _complete(partial: str, url: str, year: int | None, at: date) -> date | None:
-    """Give a month and day their year: from the address, a year heading, or the newest year that is not ahead."""
+    """Give a month and day their year: from the address, a year heading, or the newest not ahead."""
     in_url = date_in_url(url)
     if in_url:
         return parse_date(partial, year=in_url.year, day_first=_day_first(partial)) or in_url
@@ -635,7 +638,7 @@ def _year_headings(tree: HtmlElement) -> dict[object, int]:
     return found
 
 
-# --- rows in scripts and fetched data ---------------------------------------------------------------------------------
+# --- rows in scripts and fetched data -----------------------------------------------------------------------
 
 
 def _script_rows(page: Page) -> Iterator[Row]:
@@ -646,7 +649,7 @@ def _script_rows(page: Page) -> Iterator[Row]:
         elif (
             len(text) < 400_000
             and "{" in text
-            and re.search(r"""["']?(?:title|name|bt)["']?\s*:""", text, re.I)
+            and re.search(r"""["']?(?:title|name|bt)["']?\s*:""", text, re.IGNORECASE)
         ):
             yield from _object_rows(page, text)
 

@@ -272,7 +272,7 @@ def read_results(page: Page, frame: Collection[str] = ()) -> Results:
     for element, url, text in anchors(page):
         if url in frame:
             continue
-        title = element.get("title") or ""  # type: ignore[attr-defined]
+        title = element.get("title") or ""
         best = title if len(title) > len(text) or (text.endswith(_CUT) and title) else text
         if len(plain(best)) >= _SHORTEST and urlsplit(url).path not in own:
             links.append((best[:200], url))
