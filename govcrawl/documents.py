@@ -101,14 +101,15 @@ class Documents:
 
     def pages_of(self, kind: ColumnType) -> list[str]:
         """Return the addresses of the listed documents of a kind that are pages, in order."""
-        return sorted(url for url in self.listed[kind] if not Link(url, "", "a").is_attachment)
+        return sorted(url for url in self.listed[kind] if not _is_file(url))
 
     # --- which belong together ------------------------------------------------------------------------------
 
     def policy_reference(self, document: Document) -> Reference | None:
         """Return the link of an interpretation to the policy file it explains."""
-        for reference in self._followed(document):
-            if is_interpretation(reference.text):
+        pages_first = sorted(self._followed(document), key=lambda one: _is_file(one.url))
+        for reference in pages_first:
+            if is_interpretation(reference.text) or _own_file(reference, document):
                 continue
             if TO_POLICY.fullmatch(reference.label) or names_any(document.names, reference.text):
                 return reference
@@ -121,14 +122,17 @@ class Documents:
         for reference in document.references:
             if not reference.url and TO_POLICY.fullmatch(reference.label):
                 return f"{document.url}: what stands under “{reference.label}” was not read"
-            if reference.url and self._leads_to_policy(reference):
+            follows = reference.url and not _own_file(reference, document)
+            if follows and self._leads_to_policy(reference):
                 return f"{document.url}: links to “{reference.text}”, which may be its policy file"
         return ""
 
     def policy_of(self, document: Document) -> str:
         """Return the address of the policy file an interpretation explains: by its link, else by the name."""
         reference = self.policy_reference(document)
-        return reference.url if reference else self._named_policy(document)
+        if reference and not _is_file(reference.url):
+            return reference.url
+        return self._named_policy(document) or (reference.url if reference else "")
 
     def _named_policy(self, document: Document) -> str:
         return next(
@@ -192,3 +196,13 @@ class Documents:
 def _same(one: str, other: str) -> bool:
     """Tell whether two addresses are one, the scheme aside."""
     return bool(one) and one.partition("://")[2] == other.partition("://")[2]
+
+
+def _is_file(url: str) -> bool:
+    return Link(url, "", "a").is_attachment
+
+
+def _own_file(reference: Reference, document: Document) -> bool:
+    """Tell that a link leads to the document itself as a file: its text begins as the document's title does."""
+    name = reference.text.rpartition(".")[0] or reference.text
+    return _is_file(reference.url) and document.title.startswith(name.rstrip("…."))

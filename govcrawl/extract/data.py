@@ -10,7 +10,7 @@ from govcrawl.extract.text import view
 from govcrawl.items import Page
 
 _TABLE = re.compile(r"\.(?:xlsx?|csv|json|xml|et)$", re.IGNORECASE)
-_SET = re.compile(r"数据集|数据目录|数据资源|开放数据|数据开放|数据下载")
+_SET = re.compile(r"数据集(?!中)|数据目录|数据下载")  # 数据开放 stands in menus
 _INTERFACE = re.compile(r"数据接口|接口(?:调用|服务|文档|说明)|API(?:接口|调用|服务|文档)?", re.IGNORECASE)
 
 

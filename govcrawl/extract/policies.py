@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from govcrawl.extract.article import body_span, read_article
 from govcrawl.extract.footer import footer_start
 from govcrawl.extract.links import anchors
-from govcrawl.extract.text import view
+from govcrawl.extract.text import Element, view
 from govcrawl.items import Page
 
 _LIMIT = 16  # references a page may have; the labelled and the document-like first
@@ -128,7 +128,8 @@ def _references(page: Page) -> Iterator[Reference]:
     of = view(page)
     start, end = _range(page)
     label, last = "", -1
-    own = {page.url, page.final_url}
+    holder: object = None
+    own = {page.url, page.final_url, page.site.url}
     for element, url, text in anchors(page):
         begin, stop = of.spans.get(element, (-1, -1))
         if begin < start or url in own:
@@ -139,11 +140,17 @@ def _references(page: Page) -> Iterator[Reference]:
         match = _LABEL.search(before)
         if match:
             label = match["label"]
-        elif not 0 <= begin - last <= _BETWEEN:
+        elif not 0 <= begin - last <= _BETWEEN or _holder(element) is not holder:
             label = ""
-        last = stop
+        last, holder = stop, _holder(element)
         if (begin < end or _no_imprint(text, label)) and (len(text) >= _SHORTEST or label):
             yield Reference(url, text[:_TEXT], label)
+
+
+def _holder(element: Element) -> object:
+    """Return the list a link stands in: what holds its line."""
+    parent = element.getparent()
+    return parent.getparent() if parent is not None else None
 
 
 def _no_imprint(text: str, label: str) -> bool:
