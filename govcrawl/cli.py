@@ -563,6 +563,30 @@ def sign(quarter: str, key: Path, new: bool, mongo: str) -> None:
         click.echo(f"run {run}: signed by {integrity.sign(db, run, key)}")
 
 
+@cli.command()
+@click.argument("file", type=_FILE)
+@click.option("--quarter", default="", help="Quarter, such as 2023Q3.")
+@click.option("--site", default="", help="Site whose pages are exported.")
+@click.option("--finding", default="", help="Or the finding_id whose pages are exported.")
+@database
+def export(file: Path, quarter: str, site: str, finding: str, mongo: str) -> None:
+    """Write stored pages to FILE: WARC (*.warc.gz) or WACZ (*.wacz), for the usual replay tools."""
+    from govcrawl.store import export as archives  # noqa: PLC0415  (only this command)
+
+    if bool(finding) == bool(quarter and site):
+        raise GovcrawlError("export: say --quarter Q --site ID, or --finding ID")
+    if not file.name.endswith((".warc.gz", ".wacz")):
+        raise GovcrawlError(f"export {file}: name it *.warc.gz or *.wacz")
+    with opened(mongo) as db:
+        if finding:
+            pages = archives.pages_of_finding(db, finding)
+        else:
+            pages = archives.pages_of_site(db, str(Quarter.parse(quarter)), site)
+        write = archives.write_wacz if file.suffix == ".wacz" else archives.write_warc
+        count = write(db, pages, file)
+    click.echo(f"{count} pages in {file}")
+
+
 # --- rules --------------------------------------------------------------------------------------------------
 
 
