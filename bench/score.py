@@ -105,6 +105,12 @@ def _resident() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def _servers(folder: str) -> list[psutil.Process]:
+    """Return the embedded database of a folder; none when another MongoDB was named."""
+    found = psutil.process_iter(["cmdline"])
+    return [one for one in found if any(folder in part for part in one.info["cmdline"] or ())]
+
+
 def _work(servers: list[psutil.Process]) -> float:
     """Return the processor seconds used so far by this process and the database."""
     return sum(sum(one.cpu_times()[:2]) for one in [psutil.Process(), *servers])
@@ -115,7 +121,7 @@ def measure(sites: list[Site], each: int, mongo: str | None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="bench-score-") as folder, resolve(mongo, Path(folder)) as uri:
         db = connect(uri)
         fill(db, sites, each)
-        servers = psutil.Process().children(recursive=True)
+        servers = _servers(folder)
         work, started = _work(servers), time.perf_counter()
         summary = score_quarter(db, QUARTER, EDITION)
         seconds, work = time.perf_counter() - started, _work(servers) - work

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
@@ -106,6 +109,36 @@ def test_scoring_twice_changes_nothing(store: Sync) -> None:
     score_quarter(store, "2023Q3", EDITION)
     first = [store.scores.find().sort("_id").to_list(), store.summaries.find().to_list()]
     store.scores.delete_one({"_id": "2023Q3:b"})  # a killed job wrote only a part
+    score_quarter(store, "2023Q3", EDITION)
+    assert [store.scores.find().sort("_id").to_list(), store.summaries.find().to_list()] == first
+
+
+_KILLED = """
+import os, signal, sys
+from govcrawl import results
+from govcrawl.standard import load_edition
+from govcrawl.store import reads
+from govcrawl.store.client import connect
+
+def killed(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(reads, sys.argv[2], killed)
+results.score_quarter(connect(sys.argv[1]), "2023Q3", load_edition())
+"""
+
+
+@pytest.mark.mongo
+@pytest.mark.parametrize("step", ["save_scores", "save_summary"])
+def test_a_killed_job_is_completed_to_the_same_bytes(store: Sync, store_uri: str, step: str) -> None:
+    run = inspected(store, mixed())
+    score_quarter(store, "2023Q3", EDITION)
+    first = [store.scores.find().sort("_id").to_list(), store.summaries.find().to_list()]
+    changed = finding("b", "D4.3a", Outcome.FAILED, 999)
+    store.findings.insert_one(records.finding_doc(changed, run))
+    done = subprocess.run([sys.executable, "-c", _KILLED, store_uri, step], check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    store.findings.delete_one({"finding_id": changed.finding_id})
     score_quarter(store, "2023Q3", EDITION)
     assert [store.scores.find().sort("_id").to_list(), store.summaries.find().to_list()] == first
 

@@ -146,8 +146,9 @@ def _font(style: Any, font: str, size: int) -> None:
     if language is None:
         language = OxmlElement("w:lang")
         style.element.rPr.append(language)
-    # Without it LibreOffice takes glyphs and punctuation of another country.
-    language.set(qn("w:val"), "zh-CN")
+    # Without it LibreOffice takes glyphs and punctuation of another country; Chinese as the language of
+    # figures would let it break a line within a number.
+    language.set(qn("w:val"), "en-US")
     language.set(qn("w:eastAsia"), "zh-CN")
     for theme in ("asciiTheme", "hAnsiTheme", "eastAsiaTheme", "cstheme"):
         fonts.attrib.pop(qn(f"w:{theme}"), None)

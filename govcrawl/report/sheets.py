@@ -21,6 +21,7 @@ from govcrawl.report.text import band_label
 _HEAD = PatternFill("solid", fgColor="D9D9D9")
 _WIDEST = 60
 _UNFIT = dict.fromkeys((*range(9), 11, 12, *range(14, 32)))
+_TEXT = Alignment(indent=1)  # else text touches the number before it
 _CELL = 32_000  # Excel keeps 32,767 characters a cell
 
 Row = Sequence[Any]
@@ -78,6 +79,7 @@ def add_sheet(book: Workbook, title: str, heads: Row, rows: Iterable[Row]) -> No
         widths = [max(width, _width(value)) for width, value in zip(widths, values, strict=True)]
         for cell in sheet[sheet.max_row]:
             if isinstance(cell.value, str):
+                cell.alignment = _TEXT
                 cell.data_type = "s"  # text of a page that starts with = is no formula
             elif isinstance(cell.value, Decimal):
                 cell.number_format = "0.0" if cell.value == round(cell.value, 1) else "0.00"
@@ -138,45 +140,28 @@ def _summary(facts: Facts) -> Iterable[Row]:
 
 
 def _ranking(facts: Facts) -> tuple[Row, Iterable[Row]]:
-    specs = [*facts.edition.of("deduction"), *facts.edition.of("bonus")] if not facts.imported else []
     bands = {site_id: band_label(band) for band in facts.summary.bands for site_id in band.site_ids}
-    heads = (
-        "名次",
-        "网站编号",
-        "名称",
-        "设区市",
-        "得分",
-        "分段",
-        "上季度",
-        "升降",
-        "扣分",
-        "加分",
-        "最低可能",
-        "最高可能",
-        "待确认",
-    )
+    heads = ["名次", "网站编号", "名称", "设区市", "得分", "分段"]
+    specs = [*facts.edition.of("deduction"), *facts.edition.of("bonus")]
+    if facts.earlier:
+        heads += ["上季度", "升降"]
+    if not facts.imported:
+        heads += ["扣分", "加分", "最低可能", "最高可能", "待确认", *(spec.name for spec in specs)]
 
     def rows() -> Iterable[Row]:
         for rank in facts.summary.ranking:
-            score = facts.scores[rank.site_id]
-            before = facts.earlier.get(rank.site_id)
-            change = None if before is None else rank.total - before
-            deltas = {one.name: one.delta for one in score.indicators}
-            known = (
-                score.deduction,
-                score.bonus,
-                score.low,
-                score.high,
-                None if facts.imported else score.pending,
-            )
-            yield (
-                *(rank.place, rank.site_id, facts.names[rank.site_id], facts.city(rank.site_id), rank.total),
-                *(bands[rank.site_id], before, change),
-                *known,
-                *(deltas.get(spec.name) for spec in specs),
-            )
+            site_id, score = rank.site_id, facts.scores[rank.site_id]
+            row = [rank.place, site_id, facts.names[site_id], facts.city(site_id), rank.total, bands[site_id]]
+            if facts.earlier:
+                before = facts.earlier.get(site_id)
+                row += [before, None if before is None else rank.total - before]
+            if not facts.imported:
+                deltas = {one.name: one.delta for one in score.indicators}
+                row += [score.deduction, score.bonus, score.low, score.high, score.pending]
+                row += [deltas.get(spec.name) for spec in specs]
+            yield row
 
-    return (*heads, *(spec.name for spec in specs)), rows()
+    return heads, rows()
 
 
 _FAULT_HEADS = ("网站编号", "网站名称", "指标", "条款", "网址", "发现", "要求", "整改建议", "整改期限")
