@@ -6,6 +6,7 @@ the order of arrival does not matter.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -27,10 +28,13 @@ from govcrawl.extract.policies import (
     quoted_names,
     read_references,
 )
+from govcrawl.extract.text import view
 from govcrawl.items import Page, Role, Row
 
 KINDS = (ColumnType.POLICY, ColumnType.INTERPRETATION, ColumnType.DATA)
 _ROWS = 100  # of one column
+_SITE_WORDS = 8  # 门户网站, 欢迎访问: what a site's name may stand among
+_SPLIT = re.compile(r"\s*[-_|—]\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class Documents:
             self._add_document(page, kind)
 
     def _add_document(self, page: Page, kind: ColumnType) -> None:
-        title = read_article(page).title
+        title = _title(page)
         explains = kind is ColumnType.INTERPRETATION or is_interpretation(title)
         if explains or kind is ColumnType.POLICY or is_policy(title):
             media = read_media(page) if explains else ()
@@ -198,11 +202,20 @@ def _same(one: str, other: str) -> bool:
     return bool(one) and one.partition("://")[2] == other.partition("://")[2]
 
 
+def _title(page: Page) -> str:
+    """Return what a document is called; a logo that bears the site's name as a heading is passed over."""
+    title = read_article(page).title
+    if page.site.name not in title or len(title) > len(page.site.name) + _SITE_WORDS:
+        return title
+    heads = view(page).nodes.get("title", ())
+    return _SPLIT.split(heads[0].text_content().strip() if heads else title)[0] or title
+
+
 def _is_file(url: str) -> bool:
     return Link(url, "", "a").is_attachment
 
 
 def _own_file(reference: Reference, document: Document) -> bool:
-    """Tell that a link leads to the document itself as a file: its text begins as the document's title does."""
+    """Tell that a link leads to the document itself as a file: its text begins as its title does."""
     name = reference.text.rpartition(".")[0] or reference.text
     return _is_file(reference.url) and document.title.startswith(name.rstrip("…."))

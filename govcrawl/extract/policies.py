@@ -134,7 +134,7 @@ def _references(page: Page) -> Iterator[Reference]:
         begin, stop = of.spans.get(element, (-1, -1))
         if begin < start or url in own:
             continue
-        before = of.text[max(0, begin - _BEFORE) : begin]
+        before = of.text[max(0, last, begin - _BEFORE) : begin]  # the link before is no label
         if _NEIGHBOUR.search(before[-8:]) or _NEIGHBOUR.match(text):
             continue
         match = _LABEL.search(before)
