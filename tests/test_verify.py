@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +20,9 @@ from govcrawl.items import Evidence, Finding, GovcrawlError, LinkCheck, LinkStat
 from govcrawl.store import evidence, integrity
 from govcrawl.store.client import Sync, connect_async
 from govcrawl.store.evidence import Picture
-from govcrawl.store.ledger import Ledger, finish_run, open_run, plan
+from govcrawl.store.ledger import Ledger, finish_run, open_run, plan, release_owner
 from govcrawl.store.writer import Writer
+from tests.inspecting import ROOT
 
 pytestmark = pytest.mark.mongo
 AT = datetime(2023, 9, 20, tzinfo=UTC)
@@ -25,7 +30,7 @@ QUARTER = "2023Q3"
 SITES = [Site(f"s{n}", f"站{n}", "portal", "city", "330100", "", f"http://s{n}.gov.cn/") for n in range(3)]
 
 
-def filled(store: Sync, uri: str) -> str:
+def stored(store: Sync, uri: str) -> str:
     """Store a small complete run as an inspection does, and seal it."""
     run = open_run(
         store, QUARTER, at=AT, edition="2019-19", roster_sha="r", site_ids=[s.site_id for s in SITES]
@@ -48,6 +53,12 @@ def filled(store: Sync, uri: str) -> str:
     asyncio.run(work())
     finish_run(store, run)
     integrity.seal_run(store, run)
+    return run
+
+
+def filled(store: Sync, uri: str) -> str:
+    """Store a small complete run with a score."""
+    run = stored(store, uri)
     store.scores.insert_one({"_id": f"{QUARTER}:s0", "quarter": QUARTER, "site_id": "s0", "total": 99})
     integrity.seal_scores(store, QUARTER)
     return run
@@ -245,3 +256,54 @@ def test_open_run_is_not_sealed(store: Sync) -> None:
     run = open_run(store, QUARTER, at=AT, edition="2019-19", roster_sha="r", site_ids=["s0"])
     with pytest.raises(GovcrawlError, match="not complete"):
         integrity.seal_run(store, run)
+
+
+# --- kill -9 ------------------------------------------------------------------------------------------------
+
+CHILD = """
+import sys
+from pymongo import monitoring
+from govcrawl.store import client
+from tests.test_verify import stored
+
+class Told(monitoring.CommandListener):
+    def started(self, event): print(event.command_name, flush=True)
+    def succeeded(self, event): pass
+    def failed(self, event): pass
+
+monitoring.register(Told())
+stored(client.connect(sys.argv[1]), sys.argv[1])
+"""
+
+
+def killed(uri: str, commands: int) -> bool:
+    """Store in a process that is killed when it sends so many commands; False when it ended before."""
+    command = [sys.executable, "-c", CHILD, uri]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for number, _ in enumerate(process.stdout, 1):
+            if number == commands:
+                process.kill()
+                break
+        process.stdout.read()
+        return process.wait() == -signal.SIGKILL
+
+
+@pytest.mark.slow
+def test_no_kill_leaves_a_finding_without_its_evidence(store: Sync, store_uri: str) -> None:
+    rng = random.Random(11)
+    kills = 0
+    for _ in range(int(os.environ.get("GOVCRAWL_TEST_KILLS", "4"))):
+        kills += killed(store_uri, rng.randint(20, 70))
+        missing = [one for one in integrity.verify(store).problems if one.startswith(("bytes", "file"))]
+        assert missing == []
+        named = {url for doc in store.findings.find() for seen in doc["evidence"] for url in [seen["url"]]}
+        assert named <= {doc["url"] for doc in store.pages.find()}
+        for run in store.runs.find({"state": "open"}):
+            release_owner(store, run["_id"], "me", crashed=False)
+    assert kills
+    run = stored(store, store_uri)
+    assert integrity.verify(store).problems == []
+    assert store.findings.count_documents({"run": run}) == 2 * len(SITES)
+    assert store.pages.count_documents({"run": run}) == 4 * len(SITES)
+    assert store.pictures.count_documents({"run": run}) == len(SITES)
