@@ -21,7 +21,7 @@ from govcrawl.report.text import band_label
 _HEAD = PatternFill("solid", fgColor="D9D9D9")
 _WIDEST = 60
 _UNFIT = dict.fromkeys((*range(9), 11, 12, *range(14, 32)))
-_TEXT = Alignment(indent=1)  # else text touches the number before it
+_TEXT = Alignment(horizontal="left", indent=1)  # else text touches the number before it
 _CELL = 32_000  # Excel keeps 32,767 characters a cell
 
 Row = Sequence[Any]
