@@ -549,26 +549,21 @@ class SiteSpider(scrapy.Spider):
         await self._await_links(others, take)
 
     async def _check_links(self, targets: Sequence[str], take: Callable[[LinkCheck], None]) -> None:
-        decided: list[LinkCheck] = []
         async for check in self.services.checker.check_many(targets):
             take(check)
-            decided.append(check)
-            if len(decided) >= 200:
-                await self.services.book.publish(decided)
-                decided = []
-        await self.services.book.publish(decided)
+            await self.services.writer.add_links((check,))  # with the pages, soon: a kill repeats little
 
     async def _await_links(self, others: Sequence[str], take: Callable[[LinkCheck], None]) -> None:
         """Read the verdicts other workers are coming to; take over from one that died."""
         waiting, services = set(others), self.services
-        for seconds in (0.2, 0.5, *(1.0,) * 20, *(5.0,) * 120):
+        for look in range(int(_CLAIM)):
             if not waiting:
                 return
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(1.0 if look else 0.2)
             for check in (await services.book.poll(waiting)).values():
                 take(check)
                 waiting.discard(check.target)
-            if seconds == 5.0 and waiting:
+            if look % 5 == 4 and waiting:
                 mine, known, _ = await services.book.claim(waiting, services.owner, _CLAIM)
                 waiting -= {*mine, *known}
                 for check in known.values():
