@@ -19,6 +19,7 @@ from tests.province.world import SEED, make
 _ROOT = Path(".govcrawl") / "demo"
 _GOOD = 0.99
 _START_LIMIT = 30.0
+_PICTURES = "2"  # a site: its home page and one fault; each takes half a second of processor
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def _inspect(folder: Path, port: int, extra: Sequence[str]) -> int:
     command = [
         sys.executable, "-m", "govcrawl.cli", "inspect", "--registry", str(folder / "roster.csv"),
         "--quarter", QUARTER, "--at", AT.isoformat(), "--proxy", f"http://127.0.0.1:{port}",
-        "--summary", str(folder / "summary.json"), *extra,
+        "--summary", str(folder / "summary.json"), "--screenshots", _PICTURES, *extra,
     ]  # fmt: skip
     return subprocess.run(command, check=False, cwd=folder).returncode
 
