@@ -90,7 +90,7 @@ class ScreenshotPipeline:
 
 
 def choose(findings: Sequence[Finding], most: int) -> list[Wanted]:
-    """Choose what to show: one of each rule before a second of any, vetoes first, faults before doubts."""
+    """Choose what to show: one of each rule before a second of any, faults before doubts, vetoes first."""
     order = sorted(_candidates(findings), key=lambda one: one[:4])
     return [wanted for *_, wanted in order[: max(0, most)]]
 
@@ -103,7 +103,7 @@ def _candidates(findings: Sequence[Finding]) -> Iterator[tuple[int, bool, bool, 
         for place in range(len(finding.evidence)):
             if shown[finding.rule] < PER_RULE and finding.evidence[place].url:
                 doubt, rule = finding.outcome is not Outcome.FAILED, finding.rule
-                yield shown[rule], not rule.startswith("V"), doubt, rule, Wanted(number, place)
+                yield shown[rule], doubt, not rule.startswith("V"), rule, Wanted(number, place)
                 shown[rule] += 1
 
 
