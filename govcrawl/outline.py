@@ -12,6 +12,7 @@ from govcrawl.items import Evidence, Page
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _QUOTED = re.compile(r"“([^”]{2,80})”")
 _LIST = re.compile(r"(?i)list|pgcontainer|nodata|no-data|empty|right-con|main|content|article|^con$|^c\d$")
+_WHOLE = 8  # forms of a date that name the year
 _SHORT = 80  # characters a block holds that is empty but for a notice
 _FOOT = re.compile(r"(?i)foot|copyright|bottom")
 _HEAD = re.compile(r"(?i)^head|header|logo|banner|top")
@@ -58,7 +59,11 @@ def _date(text: str, observed: str) -> tuple[str, ...]:
     ]
     forms += [f"{year}年{month}月{day}日", f"{year}年{low[0]}月{low[1]}日"]
     forms += [f"{month}{mark}{day}" for mark in "-./"] + [f"{month}月{day}日", f"{low[0]}月{low[1]}日"]
-    return next(((form,) for form in forms if form in text), ())
+    if shown := next((form for form in forms if form in text), ""):
+        return (shown,)
+    # A list that scripts fill is not in the source: the browser looks for the unmistakable forms and the name.
+    named = _QUOTED.findall(observed)[:1]
+    return (*forms[:_WHOLE], *named) if named else ()
 
 
 def _part(page: Page, seen: Evidence, text: str) -> tuple[str, ...]:

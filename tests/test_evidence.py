@@ -70,6 +70,13 @@ def test_outline_names_where_the_occurrence_shows(
     assert outline(page(body), seen) == expected
 
 
+def test_date_of_a_list_that_scripts_fill_is_left_to_the_browser() -> None:
+    found = outline(page("<h1>要闻</h1>"), Evidence(SITE.url, "栏目“要闻” 2023-08-01"))
+    assert {"2023/08/01", "2023-8-1", "2023年8月1日"} < set(found)
+    assert found[-1] == "要闻"
+    assert "08-01" not in found
+
+
 def test_outline_of_a_link_cannot_break_out_of_its_selector() -> None:
     body = """<a href='/x"] , a['>x</a>"""
     target = "http://hz.gov.cn/x%22]%20,%20a["
