@@ -119,7 +119,7 @@ async def work(options: Options, reactor: Any) -> None:
 
 
 def _end_with_parent(owner: str) -> None:
-    """Be told to stop when the supervisor is killed; its process id is the second part of the owner's name."""
+    """Be told to stop when the supervisor is killed, whose process id is the second part of the owner."""
     with suppress(OSError, AttributeError):  # Linux only; elsewhere the leases run out
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     parent = owner.split(":")[1] if owner.count(":") == 2 else ""
