@@ -59,9 +59,13 @@ class _Lines:
         self._left = progress.left
         self._last = progress.seconds
         finished = progress.done + progress.failed
-        left = progress.seconds / finished * progress.left if finished else 0.0
+        # Sites end late and close together: before the first one there is nothing to reckon with.
+        left = (
+            f"about {progress.seconds / finished * progress.left:.0f} s left"
+            if finished
+            else "time left unknown"
+        )
         sys.stderr.write(
-            f"run {progress.run}: {finished}/{progress.planned} sites, {_note(progress)}, "
-            f"about {left:.0f} s left\n"
+            f"run {progress.run}: {finished}/{progress.planned} sites, {_note(progress)}, {left}\n"
         )
         sys.stderr.flush()
