@@ -173,8 +173,7 @@ def inspect(site_ids: tuple[str, ...], **given: Any) -> None:
             if given["recheck_open"]:
                 sites = _still_open(db, str(quarter), edition, sites)
             progress = _run(db, options.with_(mongo=uri), sites)
-            if progress.state == "complete":
-                integrity.seal_run(db, progress.run)
+            integrity.seal_missing(db)
             if progress.done:
                 score_quarter(db, str(quarter), edition)
             failed = reads.failed_sites(db, progress.run)

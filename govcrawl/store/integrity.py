@@ -141,6 +141,13 @@ def seal_run(db: Sync, run: str) -> str:
     return str(seal["root"])
 
 
+def seal_missing(db: Sync) -> None:
+    """Seal every complete run without a seal: a command may have been killed just before it."""
+    for run in db.runs.find({"state": "complete", "source": None}, {"_id": 1}).sort("_id", 1):
+        if not db.seals.find_one({"_id": _run_seal(run["_id"])}, {"_id": 1}):
+            seal_run(db, run["_id"])
+
+
 @patient.sync
 def seal_scores(db: Sync, quarter: str) -> str:
     """Seal a quarter's scores and summary as they now are; returns the root."""
