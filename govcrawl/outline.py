@@ -61,7 +61,7 @@ def _date(text: str, observed: str) -> tuple[str, ...]:
     forms += [f"{month}{mark}{day}" for mark in "-./"] + [f"{month}月{day}日", f"{low[0]}月{low[1]}日"]
     if shown := next((form for form in forms if form in text), ""):
         return (shown,)
-    # A list that scripts fill is not in the source: the browser looks for the unmistakable forms and the name.
+    # A list that scripts fill is not in the source: the browser looks for unmistakable forms and the name.
     named = _QUOTED.findall(observed)[:1]
     return (*forms[:_WHOLE], *named) if named else ()
 
