@@ -78,7 +78,7 @@ def _afterword(folder: Path) -> str:
     folder = folder.relative_to(Path.cwd())
     return (
         f"results: {folder}/findings.jsonl, {folder}/scores.jsonl; what was planted: {folder}/truth.csv\n"
-        f"next:    cd {folder}   (the demo has a database of its own there)\n"
+        f"next:    . .venv/bin/activate && cd {folder}   (the demo's database is there)\n"
         f"         govcrawl findings --quarter {QUARTER} --rule V3\n"
         f"         govcrawl scores --quarter {QUARTER}\n"
         "         govcrawl rules V4.3"
