@@ -7,7 +7,7 @@ SITES ?= 540
 PAGES ?= ../shared/pages
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help setup demo test test-cluster lint format bench bench-links bench-score accuracy egg lock clean
+.PHONY: help setup demo test lint format bench bench-links bench-score accuracy egg lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -21,9 +21,6 @@ demo:  ## inspect a sample province on the embedded database (SITES=540)
 
 test: setup  ## run the tests
 	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile tests
-
-test-cluster: setup  ## run only the tests that start scrapyd processes
-	@$(PY) -m pytest -q -m scrapyd tests
 
 lint: setup  ## ruff and mypy
 	$(PY) -m ruff check .
