@@ -503,8 +503,8 @@ class SiteSpider(scrapy.Spider):
             return not read_results(page, self.inspection.dealings.frame).decided
         if page.role is not Role.HOME:
             return self.inspection.listing(page, page.column).state is ListState.SCRIPT
-        recent = self.inspection.at.date() - _RECENT
-        if any(row.published and row.published >= recent for row in read_rows(page)):
+        at = self.inspection.at.date()
+        if any(row.published and at - _RECENT <= row.published <= at for row in read_rows(page)):
             return False
         return bool(may_fill(page))
 
