@@ -25,6 +25,7 @@ from govcrawl.store.ledger import ALONE_AFTER
 
 log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_GRACE = 25.0  # seconds to end what is under way; the supervisor waits a little longer
 _POLL = 0.5  # seconds between looks for a site while others hold the rest
 
 
@@ -55,6 +56,7 @@ class Worker:
         if self.stopping:  # Ctrl-C reaches a worker from the terminal and from its supervisor
             return
         self.stopping = True
+        asyncio.get_running_loop().call_later(_GRACE, os._exit, 1)  # what is stored is stored; the rest is leased anew
         for crawler in list(self._runner.crawlers):
             if crawler.engine is not None:
                 asyncio.ensure_future(crawler.stop_async())  # noqa: RUF006  (awaited through its crawl task)
