@@ -46,6 +46,12 @@ class Farm(Server):
                 self.changed.wait(1.0)
             return len(self.calls) >= requests
 
+    def quiet(self, seconds: float = 2.0) -> None:
+        """Return once no request has come for so long: whoever asks waits for something else."""
+        with self.changed:
+            while self.changed.wait(seconds):
+                continue
+
     def fetched(self, status: int = 200) -> Counter[str]:
         """Return how often each address was answered so to GET, robots.txt aside."""
         with self.changed:
