@@ -56,7 +56,7 @@ class Worker:
         if self.stopping:  # Ctrl-C reaches a worker from the terminal and from its supervisor
             return
         self.stopping = True
-        asyncio.get_running_loop().call_later(_GRACE, os._exit, 1)  # what is stored is stored; the rest is leased anew
+        asyncio.get_running_loop().call_later(_GRACE, os._exit, 1)  # what is not stored yet is leased anew
         for crawler in list(self._runner.crawlers):
             if crawler.engine is not None:
                 asyncio.ensure_future(crawler.stop_async())  # noqa: RUF006  (awaited through its crawl task)
