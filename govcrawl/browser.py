@@ -29,6 +29,7 @@ from playwright.async_api import (
     Error,
     Page,
     Playwright,
+    Request,
     async_playwright,
 )
 
@@ -46,6 +47,7 @@ TASKS = 10_000  # of a page that never lets its clock move
 PARSE = 0.6  # of the time left: a document that waits longer for a script is read as far as it came
 GRACE = 1.5  # seconds for closing a tab or a context before the next harder step
 LAUNCH = 20.0  # seconds to start Chromium
+STALLED = 1.5  # seconds after which a picture that does not come needs a push
 WATCH = 0.5  # seconds between two looks at the memory of its processes
 MAX_PROCESS_MB = 1_200  # a process of Chromium that holds more is killed
 MAX_DOCUMENT = 8 * 1024 * 1024  # bytes: a longer document is nothing a browser has to show
@@ -55,6 +57,7 @@ MAX_NAVIGATIONS = 10  # of one visit: scripts and refresh tags may lead on this 
 MAX_DIALOGS = 20
 MAX_CONSOLE = 20
 MAX_HEIGHT = 10_000  # pixels of a full-page picture
+MAX_VISITS = 25  # of one tab
 MAX_CONTEXTS = 12  # sites whose cookies and cache are kept
 VIEWPORT = (1366, 900)
 HEAP_MB = 768  # JavaScript heap of one tab; a tab that wants more crashes alone
@@ -137,6 +140,20 @@ _MEDIA = "jpg jpeg png gif webp bmp ico svg mp4 mp3 flv avi wmv m3u8 woff woff2 
 UNREAD = tuple(f"*.{suffix}{rest}" for suffix in _MEDIA.split() for rest in ("", "?*"))
 
 SHOWN = ("text/", "application/xhtml", "application/xml", "application/json", "image/")
+
+
+# What a tab hears of its page, by the visit's method that takes it.
+_HEARD = {
+    "Fetch.requestPaused": "paused",
+    "Network.requestWillBeSent": "asks",
+    "Network.loadingFailed": "failed",
+    "Page.frameStartedNavigating": "leaves",
+    "Page.frameStoppedLoading": "stays",
+    "Page.frameNavigated": "navigated",
+    "Page.frameAttached": "attached",
+    "Page.domContentEventFired": "parsed",
+    "Emulation.virtualTimeBudgetExpired": "expired",
+}
 
 
 class Seen(Protocol):
@@ -222,8 +239,85 @@ async def _quietly(call: Awaitable[object]) -> None:
             await call
 
 
+class _Tab:
+    """An open page and its DevTools session; one that behaved is used again for the next page of its site."""
+
+    def __init__(self, page: Page, cdp: CDPSession) -> None:
+        self.page = page
+        self.cdp = cdp
+        self.frame = ""
+        self.visit: _Visit | None = None
+        self.visits = 0
+        self.crashed = False
+        self._setting: tuple[bool, bool] | None = None
+        page.on("crash", self._crash)
+        page.on("console", self.say)
+        for name in ("dialog", "popup", "download"):
+            page.on(name, self._teller(name))
+        for event, name in _HEARD.items():
+            cdp.on(event, self._teller(name))
+
+    @classmethod
+    async def open(cls, context: BrowserContext) -> _Tab:
+        """Open a tab and listen to it."""
+        page = await context.new_page()
+        tab = cls(page, await context.new_cdp_session(page))
+        answers = await asyncio.gather(tab.cdp.send("Page.getFrameTree"), tab.cdp.send("Page.enable"))
+        tab.frame = answers[0]["frameTree"]["frame"]["id"]
+        return tab
+
+    async def show(self, visit: _Visit) -> None:
+        """Take a visit in."""
+        self.visits += 1
+        self.visit = visit
+        setting = (visit.pictures, visit.stored is not None)
+        if setting == self._setting:
+            return
+        stages = ("Request", "Response") if visit.stored else ("Response",)
+        patterns = [{"resourceType": "Document", "requestStage": stage} for stage in stages]
+        calls = [self.cdp.send("Fetch.enable", {"patterns": patterns})]
+        if visit.pictures:
+            # The events of all pictures of a page would cost as much as taking one.
+            calls.append(self.cdp.send("Network.disable"))
+            if not self._setting or not self._setting[0]:
+                self.page.on("requestfailed", self._fail)
+        else:
+            if self._setting:
+                self.page.remove_listener("requestfailed", self._fail)
+            calls.append(
+                self.cdp.send("Network.enable", {"maxTotalBufferSize": 0, "maxResourceBufferSize": 0})
+            )
+            calls.append(self.cdp.send("Network.setBlockedURLs", {"urls": list(UNREAD)}))
+        await asyncio.gather(*calls)
+        self._setting = setting
+
+    def say(self, message: ConsoleMessage) -> None:
+        """Pass on what the page writes to its console; a flood is not even sent to us."""
+        if self.visit and not self.visit.said(message):
+            self.page.remove_listener("console", self.say)
+
+    def _crash(self, _: object) -> None:
+        self.crashed = True
+        if self.visit:
+            self.visit.crash()
+
+    def _fail(self, request: Request) -> None:
+        if self.visit and request.is_navigation_request() and request.frame == self.page.main_frame:
+            self.visit.broke_off(request.failure or "")
+
+    def _teller(self, name: str) -> Callable[[Any], None]:
+        def tell(event: Any) -> None:
+            if self.visit:
+                getattr(self.visit, name)(event)
+
+        return tell
+
+
 class _Visit:
-    """One page from opening to closing: what it answered, what it is doing, and what ends it."""
+    """One page from opening to closing: what it answered, what it is doing, and what ends it.
+
+    The methods named after events of the page and of the DevTools protocol are called by its tab.
+    """
 
     pictures = False
 
@@ -238,18 +332,16 @@ class _Visit:
         self.body = b""
         self.error: str | None = None
         self.console: list[str] = []
-        self.page: Page | None = None
+        self.tab: _Tab | None = None
         self.fatal: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._cdp: CDPSession | None = None
-        self._frame = ""
         self._loader = ""
         self._fault = ""
-        self._moving: set[str] = set()  # documents the main frame is about to go to
+        self._moving = False  # the main frame is on its way to another document
         self._still = False
         self._stir = asyncio.Event()
         self._parsed = asyncio.Event()
         self._chores: set[asyncio.Task[None]] = set()
-        self._redirects = self._navigations = self._dialogs = self._requests = self._frames = 0
+        self._redirects = self._navigations = self._dialogs = self._requests = self._frames = self._popups = 0
 
     @property
     def elapsed(self) -> float:
@@ -261,39 +353,22 @@ class _Visit:
         """Whether the answer may come from the egress proxy instead of the site."""
         return self.error == "proxy" or self._header("proxy-status").startswith(f"{NAME};")
 
+    @property
+    def spotless(self) -> bool:
+        """Whether the tab may be used again: nothing of this page goes on in it."""
+        odd = self._moving or self._chores or self._dialogs or self._popups
+        quiet = self._still and len(self.console) < MAX_CONSOLE and self._navigations <= 3
+        return quiet and not odd and self.error is None
+
     async def work(self) -> None:
         """Do what the visit is for, on a settled page."""
         raise NotImplementedError
 
-    async def drive(self, context: BrowserContext, seconds: float) -> None:
-        """Open a tab, go to the address, wait until it is settled and do the work."""
-        self.page = page = await context.new_page()
-        self._cdp = cdp = await context.new_cdp_session(page)
-        page.on("crash", lambda _: self._end("crashed"))
-        page.on("dialog", self._dialog)
-        page.on("popup", lambda popup: self._chore(popup.close()))
-        page.on("download", lambda _: self._end("download"))
-        page.on("console", self._said)
-        cdp.on("Fetch.requestPaused", lambda event: self._task(self._paused(event)))
-        cdp.on("Network.requestWillBeSent", self._asked)
-        cdp.on("Network.loadingFinished", self._answered)
-        cdp.on("Network.loadingFailed", self._failed)
-        cdp.on("Page.frameNavigated", self._navigated)
-        cdp.on("Page.domContentEventFired", self._complete)
-        cdp.on("Page.frameAttached", self._attached)
-        cdp.on("Emulation.virtualTimeBudgetExpired", self._expired)
-        stages = ("Request", "Response") if self.stored else ("Response",)
-        patterns = [{"resourceType": "Document", "requestStage": stage} for stage in stages]
-        calls = [
-            cdp.send("Page.getFrameTree"),
-            cdp.send("Page.enable"),
-            cdp.send("Network.enable", {"maxTotalBufferSize": 0, "maxResourceBufferSize": 0}),
-            cdp.send("Fetch.enable", {"patterns": patterns}),
-        ]
-        if not self.pictures:
-            calls.append(cdp.send("Network.setBlockedURLs", {"urls": list(UNREAD)}))
-        answers = await asyncio.gather(*calls)
-        self._frame = answers[0]["frameTree"]["frame"]["id"]
+    async def drive(self, context: BrowserContext, tab: _Tab | None, seconds: float) -> None:
+        """Go to the address in a tab, wait until the page is settled and do the work."""
+        self.tab = tab = tab or await _Tab.open(context)
+        await tab.show(self)
+        page = tab.page
         await self._go(page, seconds)
         if self.status in {204, 205}:
             raise _Fault("empty")
@@ -312,28 +387,25 @@ class _Visit:
         """Close the tab and say whether that worked."""
         for chore in self._chores:
             chore.cancel()
-        if self.page is None:
+        if self.tab is None:
             return True
         try:
             async with asyncio.timeout(GRACE):
-                await self.page.close()
+                await self.tab.page.close()
         except TimeoutError:
             return False
         except Error:
-            return self.page.is_closed()
+            return self.tab.page.is_closed()
         return True
 
     async def evaluate(self, script: str) -> Any:
         """Run a script in a world of its own in the main frame, again when the page moves on meanwhile."""
-        assert self._cdp
         for _ in range(MAX_NAVIGATIONS):
             try:
-                world = await self._cdp.send(
-                    "Page.createIsolatedWorld", {"frameId": self._frame, "worldName": "govcrawl"}
-                )
-                answer = await self._cdp.send(
-                    "Runtime.evaluate",
-                    {"expression": script, "returnByValue": True, "contextId": world["executionContextId"]},
+                world = await self.send("Page.createIsolatedWorld", frameId=self._frame, worldName="govcrawl")
+                context = world["executionContextId"]
+                answer = await self.send(
+                    "Runtime.evaluate", expression=script, returnByValue=True, contextId=context
                 )
             except Error as error:
                 if "context" not in str(error):
@@ -347,8 +419,12 @@ class _Visit:
 
     async def send(self, method: str, **params: object) -> dict[str, Any]:
         """Send one command of the DevTools protocol."""
-        assert self._cdp
-        return await self._cdp.send(method, params)
+        assert self.tab
+        return await self.tab.cdp.send(method, params)
+
+    @property
+    def _frame(self) -> str:
+        return self.tab.frame if self.tab else ""
 
     async def _go(self, page: Page, seconds: float) -> None:
         try:
@@ -384,9 +460,10 @@ class _Visit:
         """Set how time goes on in the page; one that is leaving or stuck need not hear it."""
         await _quietly(self.send("Emulation.setVirtualTimePolicy", policy=policy, **options))
 
-    def _expired(self, _: object) -> None:
-        self._still = True
-        self._stir.set()
+    def expired(self, _: object) -> None:
+        if self._loader:  # not of the page that was here before
+            self._still = True
+            self._stir.set()
 
     def _end(self, name: str) -> None:
         if not self.fatal.done():
@@ -400,57 +477,74 @@ class _Visit:
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
 
-    def _asked(self, event: dict[str, Any]) -> None:
+    def asks(self, _: object) -> None:
         self._requests += 1
         if self._requests > MAX_REQUESTS:
             self._end("request_storm")
-        if event.get("type") == "Document" and event.get("frameId") == self._frame:
-            self._moving.add(event["requestId"])
 
-    def _answered(self, event: dict[str, Any]) -> None:
-        self._moving.discard(event["requestId"])
-        self._stir.set()
+    def failed(self, event: dict[str, Any]) -> None:
+        if event.get("type") == "Document" and "ERR_ABORTED" not in event["errorText"]:
+            self._fault = _named(Error(event["errorText"]))
+            if event["requestId"] == self._loader:
+                self.broke_off(event["errorText"])
 
-    def _failed(self, event: dict[str, Any]) -> None:
-        self._answered(event)
-        if event.get("type") != "Document" or "ERR_ABORTED" in event["errorText"]:
-            return
-        self._fault = _named(Error(event["errorText"]))
-        if event["requestId"] == self._loader:
-            self._end(self._fault)  # the document broke off after it had begun
+    def broke_off(self, why: str) -> None:
+        """End at a document that broke off after it had begun; one that never began is noticed by itself."""
+        if self._loader and "ERR_ABORTED" not in why:
+            self._end(_named(Error(why)))
 
-    def _navigated(self, event: dict[str, Any]) -> None:
+    def leaves(self, event: dict[str, Any]) -> None:
+        if event["frameId"] == self._frame and not event["navigationType"].endswith("ameDocument"):
+            self._moving = True
+
+    def stays(self, event: dict[str, Any]) -> None:
+        if event["frameId"] == self._frame:
+            self._moving = False
+            self.parsed(event)  # also where the page went on to an app's scheme: nothing else will say so
+
+    def navigated(self, event: dict[str, Any]) -> None:
         frame = event["frame"]
-        if "parentId" not in frame:
-            self._loader = frame["loaderId"]
-            self._moving.discard(frame["loaderId"])
-            self._still = False
-            self._parsed.clear()
-            self._chore(
-                self._clock(
-                    "pauseIfNetworkFetchesPending", budget=AHEAD, maxVirtualTimeTaskStarvationCount=TASKS
-                )
-            )
+        if "parentId" in frame:
+            return
+        self._loader = frame["loaderId"]
+        self._moving = self._still = False
+        self._parsed.clear()
+        ahead = {"budget": AHEAD, "maxVirtualTimeTaskStarvationCount": TASKS}
+        self._chore(self._clock("pauseIfNetworkFetchesPending", **ahead))
 
-    def _attached(self, _: object) -> None:
+    def attached(self, _: object) -> None:
         self._frames += 1
         if self._frames > MAX_FRAMES:
             self._end("frame_storm")
 
-    def _complete(self, _: object) -> None:
-        self._parsed.set()
-        self._stir.set()
+    def parsed(self, _: object) -> None:
+        if self._loader:  # not of the page that was here before
+            self._parsed.set()
+            self._stir.set()
 
-    def _dialog(self, dialog: Dialog) -> None:
+    def paused(self, event: dict[str, Any]) -> None:
+        self._task(self._paused(event))
+
+    def crash(self) -> None:
+        self._end("crashed")
+
+    def download(self, _: object) -> None:
+        self._end("download")
+
+    def popup(self, page: Page) -> None:
+        self._popups += 1
+        self._chore(page.close())
+
+    def dialog(self, dialog: Dialog) -> None:
         self._dialogs += 1
         if self._dialogs > MAX_DIALOGS:
             self._end("dialog_storm")
         self._chore(dialog.dismiss())
 
-    def _said(self, message: ConsoleMessage) -> None:
+    def said(self, message: ConsoleMessage) -> bool:
+        """Keep a line of the console; say whether more are wanted."""
         self.console.append(message.text[:200])
-        if len(self.console) == MAX_CONSOLE and self.page:
-            self.page.remove_listener("console", self._said)  # a flood is not even sent to us
+        return len(self.console) < MAX_CONSOLE
 
     async def _paused(self, event: dict[str, Any]) -> None:
         """Look at a document's request or response before the page sees it."""
@@ -616,17 +710,29 @@ class _Shooting(_Visit):
 
     async def work(self) -> None:
         place = await self.evaluate(inpage.locate(self.outline))
-        shot: dict[str, object] = {"format": "png", "optimizeForSpeed": True}
+        # Compressed once more with the caption; a PNG in between costs twice the time and shows no more.
+        shot: dict[str, object] = {"format": "jpeg", "quality": 92, "optimizeForSpeed": True}
         left, top = (0, 0) if self.clip else place["scroll"]
         if not self.clip:
             size = {"width": VIEWPORT[0], "height": min(place["size"][1], MAX_HEIGHT)}
             shot |= {"captureBeyondViewport": True, "clip": {"x": 0, "y": 0, "scale": 1, **size}}
-        raw = base64.b64decode((await self.send("Page.captureScreenshot", **shot))["data"])
+        raw = await self._capture(shot)
         boxes = [(x + left, y + top, width, height) for x, y, width, height in place["boxes"]]
         self.body_sha256 = hashlib.sha256(self.body).hexdigest()
         lines = [*self.caption, f"SHA-256 {self.body_sha256}"]
         self.image, self.width, self.height = await asyncio.to_thread(picture.compose, raw, boxes, lines)
         self.outlined = len(boxes)
+
+    async def _capture(self, shot: Mapping[str, object]) -> bytes:
+        """Take the picture; a page that is not painted because its clock stands still is set going."""
+        taking = asyncio.ensure_future(self.send("Page.captureScreenshot", **shot))
+        try:
+            done, _ = await asyncio.wait({taking}, timeout=STALLED)
+            if not done:
+                await self._clock("advance")
+            return base64.b64decode((await taking)["data"])
+        finally:
+            taking.cancel()
 
 
 _V = TypeVar("_V", bound=_Visit)
@@ -854,6 +960,8 @@ class _Chromium:
             processes.identity(driver) if driver and processes.parent(driver) == os.getpid() else None
         )
         self._contexts: OrderedDict[str, _Held] = OrderedDict()
+        self._spares: OrderedDict[str, _Tab] = OrderedDict()
+        self._most_spares = owner.capacity + 2
         self._opening = asyncio.Lock()
         self._overfull = 0.0
         chrome = (
@@ -899,20 +1007,22 @@ class _Chromium:
         self.served += 1
         held: _Held | None = None
         task: asyncio.Task[None] | None = None
+        visit.error = "cancelled"  # until it is known
         try:
             async with asyncio.timeout_at(asyncio.get_running_loop().time() + end - time.monotonic()):
                 held = await self._context(site_id)
             held.active += 1
             seconds = max(end - time.monotonic(), 0.1)
-            task = asyncio.ensure_future(visit.drive(held.context, seconds))
+            task = asyncio.ensure_future(visit.drive(held.context, self._spare(site_id), seconds))
             waiting: set[asyncio.Future[Any]] = {task, visit.fatal, self.gone}
             await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            return self._outcome(task, visit)
+            visit.error = self._outcome(task, visit)
         except (Error, TimeoutError) as error:
-            return "lost" if self.gone.done() else _named(error)
+            visit.error = "lost" if self.gone.done() else _named(error)
         finally:
             await self._leave(visit, site_id, held, task)
             self.active -= 1
+        return visit.error
 
     def _outcome(self, task: asyncio.Task[None], visit: _Visit) -> str | None:
         if visit.fatal.done():
@@ -939,12 +1049,35 @@ class _Chromium:
         if held is None:
             return
         held.active -= 1
+        if visit.spotless and await self._keep(visit.tab, site_id):
+            return
         if self.gone.done() or await visit.leave():
             return
         if self._contexts.get(site_id) is held:
             del self._contexts[site_id]
+            self._spares.pop(site_id, None)
         if not await self._shut(held.context):
             self.kill()
+
+    def _spare(self, site_id: str) -> _Tab | None:
+        tab = self._spares.pop(site_id, None)
+        return tab if tab and not tab.crashed and not tab.page.is_closed() else None
+
+    async def _keep(self, tab: _Tab | None, site_id: str) -> bool:
+        """Keep a tab for the next page of its site; the tab kept longest makes room."""
+        if (
+            tab is None
+            or tab.visits >= MAX_VISITS
+            or site_id in self._spares
+            or site_id not in self._contexts
+        ):
+            return False
+        tab.visit = None
+        self._spares[site_id] = tab
+        if len(self._spares) > self._most_spares:
+            _, oldest = self._spares.popitem(last=False)
+            await _quietly(oldest.page.close())
+        return True
 
     async def _context(self, site_id: str) -> _Held:
         async with self._opening:
@@ -965,6 +1098,7 @@ class _Chromium:
             self._contexts.move_to_end(site_id)
             idle = [name for name, one in self._contexts.items() if not one.active and one is not held]
             for name in idle[: max(len(self._contexts) - MAX_CONTEXTS, 0)]:
+                self._spares.pop(name, None)
                 await self._shut(self._contexts.pop(name).context)
             return held
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import io
 import os
@@ -34,6 +35,8 @@ setTimeout(() => fetch('/data').then((r) => r.text()).then((text) => setTimeout(
   document.getElementById('list').innerHTML = '<li>' + text }, 400)), 900)</script>""",
     "/data": "通知".encode(),
     "/frames": b"<title>frames</title><iframe src=/slow></iframe><iframe srcdoc='<p>inner'></iframe>",
+    "/packed": GBK,
+    "/asks": b"<title>asks</title><script>alert(1)</script>",
     "/goes": b"<script>location = '/gbk'</script>",
     "/cookie": b"<title></title><script>document.title = document.cookie; document.cookie = 'a=1'</script>",
     "/image": b"<title>i</title><img src=/a.png onload='document.title=1'><img src=/a.png?2>",
@@ -54,9 +57,11 @@ class Site:
             path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
             self.asked.append(path)
             body = PAGES.get(path, b"")
+            coding = "Content-Encoding: gzip\r\n" if path == "/packed" else ""
+            body = gzip.compress(body) if coding else body
             status = "200 OK" if body else "404 Not Found"
             writer.write(
-                f"HTTP/1.1 {status}\r\nContent-Type: text/html\r\nX-Two: a\r\nX-Two: b\r\n"
+                f"HTTP/1.1 {status}\r\n{coding}Content-Type: text/html\r\nX-Two: a\r\nX-Two: b\r\n"
                 f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
                 + body
             )
@@ -100,6 +105,42 @@ def test_body_is_what_the_server_sent_and_dom_is_what_was_made_of_it() -> None:
     assert "政府" in page.dom
     assert page.headers.count(("X-Two", "a")) + page.headers.count(("X-Two", "b")) == 2
     assert (page.status, page.error, page.text_length) == (200, None, 2)
+
+
+def test_packed_body_is_unpacked_once() -> None:
+    page, _ = render("/packed")
+    assert page.body == GBK
+    assert "政府" in page.dom
+
+
+@pytest.mark.parametrize(("path", "tabs"), [("/", 1), ("/slow", 1), ("/asks", 0)])
+def test_only_a_tab_that_behaved_is_used_again(path: str, tabs: int) -> None:
+    async def work(browser: Browser, served: Site) -> list[int]:
+        counts = []
+        for _ in range(3):
+            assert (await browser.render(served.url + path, site_id="a")).error is None
+            counts.append(len(browser._current.browser.contexts[0].pages))
+        return counts
+
+    assert browse(work) == [tabs] * 3
+
+
+def test_reading_and_pictures_take_turns_in_one_tab() -> None:
+    async def work(browser: Browser, served: Site) -> list[str | None]:
+        stored = Rendered(
+            served.url, final_url=served.url + "/old", headers=(("Content-Type", "text/html"),), body=GBK
+        )
+        found = []
+        for _ in range(2):
+            found.append((await browser.render(served.url + "/slow", site_id="a")).error)
+            found.append((await browser.screenshot(served.url + "/shot", site_id="a")).error)
+            found.append((await browser.screenshot(stored, site_id="a", outline=["政府"])).error)
+            page = await browser.render(served.url + "/gbk", site_id="a")
+            found.append(None if page.title == "杭州市" and page.body == GBK else page.title)
+        assert len(browser._current.browser.contexts[0].pages) == 1
+        return found
+
+    assert browse(work) == [None] * 8
 
 
 def test_content_that_timers_and_requests_bring_is_waited_for() -> None:
