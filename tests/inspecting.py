@@ -16,7 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tests.province.model import AT, QUARTER
+from tests.province.model import AT, QUARTER, Answer
 from tests.province.server import Answerer, Server
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,10 +27,15 @@ HASTE = {"retry_waits": [0.05, 0.05, 0.05], "link_waits": [0.05, 0.05, 0.05]}  #
 class Farm(Server):
     """The server of the sample province, with its requests kept for the tests that wait for or count them."""
 
-    def __init__(self, answer: Answerer) -> None:
+    def __init__(self, answer: Answerer, *, cached: bool = True) -> None:
         super().__init__(answer)
+        self.cached = cached
         self.changed = threading.Condition()
         self.calls: list[tuple[str, str, int]] = []
+
+    def lookup(self, host: str, path: str) -> Answer:
+        """Return an answer, asked for anew each time unless answers are kept."""
+        return super().lookup(host, path) if self.cached else self.answer(host, path)
 
     def note(self, method: str, url: str, status: int) -> None:
         """Keep a request and wake who waits for it."""
@@ -63,9 +68,9 @@ class Farm(Server):
 
 
 @contextmanager
-def served(answer: Answerer) -> Iterator[tuple[Farm, str]]:
+def served(answer: Answerer, *, cached: bool = True) -> Iterator[tuple[Farm, str]]:
     """Yield a running farm and its address as a proxy."""
-    farm, ready, port = Farm(answer), threading.Event(), []
+    farm, ready, port = Farm(answer, cached=cached), threading.Event(), []
     loop = asyncio.new_event_loop()
 
     def work() -> None:

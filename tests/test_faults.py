@@ -201,17 +201,15 @@ def test_worker_that_is_killed_again_and_again_by_one_site_gives_it_up(
         for name in ("good", "deadly")
     ]
     (tmp_path / "roster.csv").write_text("\n".join(lines) + "\n", "utf-8")
-    asked: list[str] = []
 
     def answer(host: str, path: str) -> Answer:
         if host == "www.deadly.gov.cn" and path == "/":
-            asked.append(host)
             for process in workers(command):
                 process.kill()
         return Answer(body=b"<html><body><p>2023-09-18</p></body></html>")
 
     uri = mongo_uri.replace("/govcrawl?", "/test_deadly?")
-    with served(answer) as (_, proxy):
+    with served(answer, cached=False) as (_, proxy):
         office = Office(tmp_path, uri, proxy, QUICK)
         command = office.start(*office.inspection(tmp_path / "roster.csv"), "--workers", "1")
         end = ended(command)
