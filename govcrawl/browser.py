@@ -350,8 +350,8 @@ class _Visit:
 
     @property
     def refused(self) -> bool:
-        """Whether the answer may come from the egress proxy instead of the site."""
-        return self.error == "proxy" or self._header("proxy-status").startswith(f"{NAME};")
+        """Whether the end may come from the egress proxy instead of the site."""
+        return self.error in {"proxy", "reset"} or self._header("proxy-status").startswith(f"{NAME};")
 
     @property
     def spotless(self) -> bool:

@@ -21,7 +21,9 @@ from govcrawl.egress import Forbidden, Guard
 from govcrawl.items import GovcrawlError
 
 CONNECT = 10.0  # seconds for one connection
-IDLE = 60.0  # seconds after which a silent connection is closed
+# Seconds after which a silent connection is closed: before a browser gives up a page that waits for one
+# script of a dead host, so that the rest of the page is still read.
+IDLE = 15.0
 MAX_HEAD = 64 * 1024  # bytes of a request's head
 MAX_BYTES = 256 * 1024 * 1024  # bytes of one connection
 MOST_FAILURES = 10_000
@@ -191,7 +193,8 @@ class EgressProxy:
                 far.write(_head(head, b"", self._authorization()))
             else:
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await self._splice(reader, writer, far_reader, far, tunnel=tunnel)
+            if not await self._splice(reader, writer, far_reader, far, tunnel=tunnel):
+                self._note(host, port, "timeout")
         finally:
             far.close()
 
@@ -245,8 +248,8 @@ class EgressProxy:
         far: asyncio.StreamWriter,
         *,
         tunnel: bool,
-    ) -> None:
-        """Pass bytes on in both directions until either side ends, all is silent, or the bound is reached."""
+    ) -> bool:
+        """Pass bytes on until a side ends, all is silent, or the bound is reached; False for no answer."""
         moved = time.monotonic()
         total = 0
 
@@ -281,6 +284,7 @@ class EgressProxy:
             await asyncio.gather(*tasks, return_exceptions=True)
         with contextlib.suppress(OSError):
             await writer.drain()
+        return bool(total or done)
 
     async def _refuse(self, writer: asyncio.StreamWriter, error: str) -> None:
         self.meter.refused += 1
