@@ -20,7 +20,8 @@ demo:  ## inspect a sample province on the embedded database (SITES=540)
 	@$(PY) -m tests.province demo --sites $(SITES)
 
 test: setup  ## run the tests
-	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile tests
+	@$(PY) -m pytest -q tests/poison  # by themselves: they measure that a case ends in its time
+	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile --ignore tests/poison tests
 
 lint: setup  ## ruff and mypy
 	$(PY) -m ruff check .

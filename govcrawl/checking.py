@@ -128,7 +128,10 @@ class Checking:
         if found:
             return found
         if result.passed:
-            return [self._one(spec, Outcome.FAILED if spec.is_bonus else Outcome.PASSED)]
+            if not spec.is_bonus:
+                return [self._one(spec, Outcome.PASSED)]
+            unearned = Evidence(self.inspection.site.url, "未见加分情形", expected=spec.zh)
+            return [self._one(spec, Outcome.FAILED, "bonus not earned", (unearned,))]
         if result.inapplicable:
             return [self._one(spec, Outcome.INAPPLICABLE, result.inapplicable)]
         return [self._one(spec, Outcome.UNTESTED, "no page of this kind was read")]

@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
@@ -51,6 +52,7 @@ _PEOPLE = 40  # leaders' own pages
 _HOME_OPEN = 20  # undated entries of the home page that are opened to date it
 _NOT_STORED = "not_stored"
 _UNSEEN = {_NOT_STORED, NOT_RECORDED}  # never seen by a recheck or a recording: held against no site
+_SEARCHES = 8  # pages of the budget kept for the search: form, four titles, one blurred, two from below
 _CLAIM = 600.0  # seconds other workers leave our link targets alone
 _PLANNED_ROLES = frozenset((Role.GUIDE, Role.MESSAGE, Role.LEADER))
 
@@ -267,7 +269,7 @@ class SiteSpider(scrapy.Spider):
             for url in dict.fromkeys((*needed, *rest))
             if url not in self._seen and self.site.owns(url) and not _FILE.search(urlsplit(url).path)
         ]
-        async for page in self._visit(visits[: max(0, self._left())]):
+        async for page in self._visit(visits[: max(0, self._left() - _SEARCHES)]):
             await self._take(page)
 
     async def _recorded(self) -> None:
@@ -290,7 +292,7 @@ class SiteSpider(scrapy.Spider):
             return
         lower = await self._lower_titles(self.services.edition.rules["B4.1c"].sample or 0)
         titles = titles_to_find(state, self.services.edition.rules["D4.5b"].sample or 0)
-        for asked in queries(form, titles, lower):
+        for asked in islice(queries(form, titles, lower), max(0, self._left())):
             await self._take(
                 await self._fetch(Visit(asked.url, Role.SEARCH, asked.column, self.site.url, asked.body))
             )

@@ -279,7 +279,8 @@ def test_no_saved_page_of_a_real_site_raises_hangs_or_is_lost(office: Office) ->
     assert "0 failed" in out
     db = client.connect(office.mongo)
     try:
-        stored = {doc["url"]: doc for doc in db.pages.find({}, {"url": 1, "error": 1, "body": 1})}
+        visits = db.pages.find({"role": {"$ne": "search"}}, {"url": 1, "error": 1, "body": 1})
+        stored = {doc["url"]: doc for doc in visits}  # a site's search is tried besides, and is not recorded
         assert set(stored) == {page.url for page in recording.pages()}
         assert {url for url, doc in stored.items() if doc["error"] or not doc["body"]} == set()
         run = str(db.runs.find_one({})["_id"])
