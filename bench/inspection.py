@@ -106,7 +106,7 @@ def ours(farm: Farm, sites: SiteFarm, proxy: str) -> Round:
         (folder / "roster.csv").write_text("\n".join(sites.roster()) + "\n", "utf-8")
         command = [sys.executable, "-m", "govcrawl.cli", "inspect", "--registry", "roster.csv"]
         command += ["--quarter", QUARTER, "--at", AT.isoformat(), "--proxy", proxy, "--delay", "0"]
-        command += ["--budget", str(PAGES), "--workers", "1", "--no-browser", "--summary", "summary.json"]
+        command += ["--budget", str(2 * PAGES), "--workers", "1", "--no-browser", "--summary", "summary.json"]
         found = crawl(command, farm, folder, "govcrawl.worker", GOVCRAWL_MONGO="", PYTHONPATH=str(ROOT))
         summary = json.loads((folder / "summary.json").read_text("utf-8"))
         stored = summary["pages"]
