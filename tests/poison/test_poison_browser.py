@@ -166,14 +166,14 @@ async def crashing(browser: Browser) -> AsyncIterator[None]:
 
     async def crash(page: Page) -> None:
         with suppress(Error, TimeoutError):
-            await asyncio.wait_for(page.goto("chrome://crash"), 10)
+            await asyncio.wait_for(page.goto("chrome://crash"), 1)
 
     async def look() -> None:
         while True:
             current = browser._current
             contexts = current.browser.contexts if current else []
             for page in [page for context in contexts for page in context.pages]:
-                if page.url.endswith("/crash") and page not in crashing:
+                if page.url.endswith("/crash") and (page not in crashing or crashing[page].done()):
                     crashing[page] = asyncio.ensure_future(crash(page))
             await asyncio.sleep(0.02)
 
