@@ -20,8 +20,9 @@ demo:  ## inspect a sample province on the embedded database (SITES=540)
 	@$(PY) -m tests.province demo --sites $(SITES)
 
 test: setup  ## run the tests
-	@$(PY) -m pytest -q tests/poison  # by themselves: they measure that a case ends in its time
-	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile --ignore tests/poison tests
+	@# The poison suite runs by itself: it measures that a case ends in its time.
+	@status=0; $(PY) -m pytest -q tests/poison || status=1; \
+	$(PY) -m pytest -q -n $(WORKERS) --dist loadfile --ignore tests/poison tests || status=1; exit $$status
 
 lint: setup  ## ruff and mypy
 	$(PY) -m ruff check .

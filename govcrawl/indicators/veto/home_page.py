@@ -15,7 +15,10 @@ from govcrawl.standard import Window
     fails=[visit(page(listing(("市政府召开常务会议", "2023-08-30"), ("关于开展专项检查", "2023-07-01"))))],
     passes=[
         visit(page(listing(("市政府召开常务会议", "2023-09-18"), ("置顶：办事须知", "2021-01-01")))),
-        visit(page(menu(("要闻", "/yw/"), ("公告", "/gg/"))), column(listing(("市政府召开常务会议", "2023-09-18")), "/yw/")),
+        visit(
+            page(menu(("要闻", "/yw/"), ("公告", "/gg/"))),
+            column(listing(("市政府召开常务会议", "2023-09-18")), "/yw/"),
+        ),
     ],
 )
 def stale_homepage(site: Inspection, window: Window) -> Iterator[Evidence]:
