@@ -224,10 +224,7 @@ _ENTRY = re.compile(
 )
 _ENTRY_NAME = re.compile(r"政府网站找错")
 _TARGET = re.compile(r"conac|beian|jiucuo|zfwz|exposure|Link\(")
-_CLICKED = etree.XPath(
-    "//*[@onclick][contains(@onclick,'conac') or contains(@onclick,'jiucuo') or contains(@onclick,'Link(')"
-    " or contains(@onclick,'recordcode') or contains(@onclick,'zfwz') or contains(@onclick,'exposure')]"
-)
+_CLICKED = re.compile(r"conac|jiucuo|Link\(|recordcode|zfwz|exposure")
 _CODE_CALL = re.compile(r"\(\s*['\"]((?:bm|BM)\d{8}|\d{10})['\"]")
 
 
@@ -283,8 +280,9 @@ def _links(piece: _Piece, found: _Found) -> None:
             _target(piece, link, href, found)
         elif end - start < 20 and (named or start >= zone_start) and link not in of.hidden:
             _labelled(piece, of.text[start:end].strip(), href, start >= zone_start, found)
-    for item in _clicked(of):
-        _target(piece, item, item.get("onclick") or "", found)
+    for item, click in of.clicked:
+        if _CLICKED.search(click):
+            _target(piece, item, click, found)
 
 
 def _target(piece: _Piece, item: Element, target: str, found: _Found) -> None:
@@ -305,10 +303,6 @@ def _labelled(piece: _Piece, label: str, href: str, in_footer: bool, found: _Fou
         found.add("find_error", href, piece.where or "link")
     elif in_footer and _CONTACT_LINK.match(label):
         found.add("contact", label, piece.where or "link")
-
-
-def _clicked(of: View) -> list[Element]:
-    return elements(_CLICKED, of.root) if of.root is not None else []
 
 
 def _leads(target: str) -> bool:

@@ -53,7 +53,7 @@ class Link:
 
 def absolute(page: Page, href: str) -> str:
     """Return the absolute http(s) address of an href, without fragment; empty if it leads nowhere."""
-    href = _SPACE.sub("", href).strip()
+    href = (_SPACE.sub("", href) if "\n" in href or "\t" in href or "\r" in href else href).strip()
     if not href or href[0] == "#" or len(href) > URL_LIMIT:
         return ""
     base = page.base_url
@@ -104,30 +104,44 @@ def read_links(page: Page) -> tuple[Link, ...]:
     if cached is not None:
         return cached  # type: ignore[return-value]
     found: dict[str, Link] = {}
-    for element in page.tree.iter(*_SOURCES):
-        tag = element.tag
-        href = element.get(_SOURCES[tag])
-        if not href:
-            continue
-        url = absolute(page, href)
-        if not url or url in found:
-            continue
-        text = element.get("alt", "") if tag == "img" else anchor_text(element)
-        found[url] = Link(url, text[:200], tag)
+    for element, url, text in _sources(page):
+        if url not in found:
+            found[url] = Link(url, text[:200], element.tag)
     links = tuple(found.values())
     page.cache["links"] = links
     return links
 
 
-def anchor_text(element: object) -> str:
+def _sources(page: Page) -> tuple[tuple[HtmlElement, str, str], ...]:
+    """Return (element, absolute url, text) of every element that leads somewhere or shows a file."""
+    cached = page.cache.get("sources")
+    if cached is not None:
+        return cached  # type: ignore[return-value]
+    resolved: dict[str, str] = {}
+    found = []
+    for element in page.tree.iter(*_SOURCES):
+        tag = element.tag
+        href = element.get(_SOURCES[tag])
+        if not href:
+            continue
+        url = resolved.get(href)
+        if url is None:
+            url = resolved[href] = absolute(page, href)
+        if url:
+            found.append((element, url, element.get("alt", "") if tag == "img" else anchor_text(element)))
+    page.cache["sources"] = result = tuple(found)
+    return result
+
+
+def anchor_text(element: HtmlElement) -> str:
     """Return the visible text of an anchor, or its title, or the alt text of the picture in it."""
-    text = " ".join("".join(element.itertext()).split())  # type: ignore[attr-defined]
-    if text:
+    whole = "".join(element.itertext()) if len(element) else element.text or ""
+    if text := " ".join(whole.split()):
         return text
-    title = (element.get("title") or "").strip()  # type: ignore[attr-defined]
+    title = (element.get("title") or "").strip()
     if title:
         return title
-    image = element.find(".//img")  # type: ignore[attr-defined]
+    image = element.find(".//img") if len(element) else None
     return (image.get("alt") or image.get("title") or "").strip() if image is not None else ""
 
 
@@ -136,16 +150,5 @@ def anchors(page: Page) -> tuple[tuple[HtmlElement, str, str], ...]:
     cached = page.cache.get("anchors")
     if cached is not None:
         return cached  # type: ignore[return-value]
-    resolved: dict[str, str] = {}
-    found = []
-    for element in page.tree.iter("a", "area"):
-        href = element.get("href")
-        if not href:
-            continue
-        url = resolved.get(href)
-        if url is None:
-            url = resolved[href] = absolute(page, href)
-        if url:
-            found.append((element, url, anchor_text(element)))
-    page.cache["anchors"] = result = tuple(found)
+    page.cache["anchors"] = result = tuple(one for one in _sources(page) if one[0].tag in ("a", "area"))
     return result

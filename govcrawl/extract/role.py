@@ -107,7 +107,9 @@ class _Facts(_Base):
         """Short lines that begin or end with a date, or a date alone under a line of text."""
         rows = 0
         for line in self.lines:
-            if 4 <= len(line) <= 130 and _ROW_DATE.search(line) and not _INLINE_LABEL.search(line):
+            if not 4 <= len(line) <= 130 or not (_edges(line[0]) or _edges(line[-1])):
+                continue
+            if _ROW_DATE.search(line) and not _INLINE_LABEL.search(line):
                 rows += 1
         return rows
 
@@ -115,6 +117,16 @@ class _Facts(_Base):
     def labels(self) -> int:
         """How many of the words round an article's text are there (发布时间, 来源, 打印本页 ...)."""
         return len({match[0][:2] for match in _INLINE_LABEL.finditer(self.text)})
+
+    @cached_property
+    def guide_marks(self) -> int:
+        """How many elements of a service guide are named."""
+        return len({match[0] for match in _GUIDE_MARK.finditer(self.text)})
+
+    @cached_property
+    def message_heads(self) -> frozenset[str]:
+        """The labels round a question and its reply."""
+        return frozenset(match[0] for match in _MESSAGE_HEAD.finditer(self.text))
 
     @cached_property
     def body(self) -> int:
@@ -133,6 +145,11 @@ class _Facts(_Base):
             item for item in self.view.all("input") if (item.get("type") or "text").lower() not in kinds
         ]
         return len(inputs) + len(self.view.all("textarea"))
+
+
+def _edges(char: str) -> bool:
+    """Tell whether a date may begin or end with a character."""
+    return char.isdigit() or char in "[]()（）【】日"
 
 
 # --- tests, in order ----------------------------------------------------------------------------------
@@ -207,7 +224,7 @@ _HOME_NAME = re.compile(
 
 def _is_letter(facts: _Facts) -> bool:
     """A question and its reply, whatever the page's tags say."""
-    heads = {match[0] for match in _MESSAGE_HEAD.finditer(facts.text)}
+    heads = facts.message_heads
     replied = any(head.startswith(("回复", "答复", "办理", "处理")) for head in heads)
     return len(heads) >= 3 and replied and facts.body < 1_500 and facts.dated_rows < 8
 
@@ -218,7 +235,7 @@ def _is_article_by_tag(facts: _Facts) -> bool:
 
 def _special(facts: _Facts) -> bool:
     names = " | ".join((*facts.trail[-1:], facts.tags.get("ColumnName") or ""))
-    if facts.body < 3_000 and len({match[0] for match in _GUIDE_MARK.finditer(facts.text)}) >= 6:
+    if facts.body < 3_000 and facts.guide_marks >= 6:
         return True
     return bool(_LEADER_NAME.search(names) or "办事指南" in names or "服务指南" in names)
 
@@ -280,7 +297,7 @@ def _is_leader(facts: _Facts) -> bool:
 
 
 def _is_guide(facts: _Facts) -> bool:
-    marks = len({match[0] for match in _GUIDE_MARK.finditer(facts.text)})
+    marks = facts.guide_marks
     own = f"{' '.join(facts.trail[-1:])} {facts.tags.get('ColumnName') or ''} {facts.headings[:60]}"
     named = bool(_GUIDE_NAME.search(own))
     listed = facts.dated_rows >= 3 and not facts.body
@@ -295,7 +312,7 @@ def _is_guide(facts: _Facts) -> bool:
 def _is_message(facts: _Facts) -> bool:
     own = f"{' | '.join(facts.trail[-2:])} | {facts.headings[:80]} | {facts.title[:60]}"
     named = bool(_MESSAGE_NAME.search(own)) and not _NOT_MESSAGE.search(own)
-    heads = len({match[0] for match in _MESSAGE_HEAD.finditer(facts.text)})
+    heads = len(facts.message_heads)
     asked = len({match[0] for match in _MESSAGE_FIELD.finditer(facts.text)}) if facts.fields >= 3 else 0
     if asked >= 4 and len({match[0] for match in _PERSONAL.finditer(facts.text)}) >= 2:
         return True

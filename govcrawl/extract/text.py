@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from html import escape
 from typing import TypeAlias, cast
 from urllib.parse import unquote
@@ -85,8 +86,7 @@ _KEPT = {
     ),
     *("link", "area", "embed"),
 }
-_NAMED = etree.XPath("//*[@id or @class]")
-_STYLED = etree.XPath("//*[@hidden or contains(@style, 'none') or contains(@style, 'hidden')]")
+_NAME_LIMIT = 300  # of an id and class together: names are kept from page to page
 _HIDING = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 
 
@@ -105,15 +105,21 @@ class View:
     nodes: dict[str, list[Element]] = field(default_factory=dict)
     hidden: set[Element] = field(default_factory=set)
     root: Element | None = None
+    styled: list[tuple[Element, str]] = field(default_factory=list)  # elements with a style, and it
+    clicked: list[tuple[Element, str]] = field(default_factory=list)  # elements with an onclick, and it
     anchors: list[int] | None = None  # see imprint_anchors
-    _named: list[tuple[Element, str]] | None = None
+    _names: dict[str, list[Element]] = field(default_factory=dict)  # by "id class" in lower case
+    _order: dict[Element, int] = field(default_factory=dict)
 
     def named(self, pattern: re.Pattern[str]) -> list[Element]:
         """Return the elements whose id or class matches a lower-case pattern, in document order."""
-        if self._named is None:
-            found = elements(_NAMED, self.root) if self.root is not None else []
-            self._named = [(item, f"{item.get('id', '')} {item.get('class', '')}".lower()) for item in found]
-        return [item for item, name in self._named if pattern.search(name)]
+        found = [item for name, items in self._names.items() if _fits(pattern, name) for item in items]
+        return sorted(found, key=self._order.__getitem__)
+
+    def add_name(self, name: str, element: Element) -> None:
+        """Take note of an element under its id and class; called in document order."""
+        self._names.setdefault(name, []).append(element)
+        self._order[element] = len(self._order)
 
     def of(self, element: Element) -> str:
         """Return the visible text of an element."""
@@ -150,6 +156,8 @@ def walk(root: Element) -> View:
 
 
 class _Walk:
+    """One pass over a tree; what is done for every element stands in line, a call each would double it."""
+
     __slots__ = ("concealed", "open", "result", "seen", "silent", "unseen")
 
     def __init__(self, root: Element) -> None:
@@ -158,56 +166,76 @@ class _Walk:
         self.open: list[tuple[Element, str, int]] = []
         self.silent: Element | None = None  # the element that opened a stretch without text
         self.concealed: Element | None = None  # and the one that opened a hidden stretch
-        self.run(root, {item for item in elements(_STYLED, root) if _conceals(item)})
+        self.run(root)
         self.result.text, self.result.hidden_text = self.seen.value(), self.unseen.value()
 
-    def run(self, root: Element, hiding: set[Element]) -> None:
+    def run(self, root: Element) -> None:
         """Visit every node in document order, closing what ended before it."""
-        stack, seen, spans = self.open, self.seen, self.result.spans
+        stack, seen, result = self.open, self.seen, self.result
+        nodes, gaps, kept, silences = result.nodes, _GAPS, _KEPT, _SILENT
         for element in root.iter():
-            parent = element.getparent()
-            while stack and stack[-1][0] is not parent:
-                self.close(spans)
+            if stack and stack[-1][0] is not (parent := element.getparent()):
+                self.close(parent)
             tag = element.tag
             if tag.__class__ is not str:  # a comment: only what follows it is text
                 stack.append((element, "", 0))
                 continue
-            if tag in _GAPS:
-                (seen if self.concealed is None else self.unseen).gap(_GAPS[tag])
+            if (kind := gaps.get(tag)) is not None:
+                (seen if self.concealed is None else self.unseen).gap(kind)
             stack.append((element, tag, seen.size))
-            if element in hiding and self.concealed is None:
-                self.concealed = element
-            if tag in _KEPT:
-                self.result.nodes.setdefault(tag, []).append(element)
+            if element.keys():
+                self.note(element)
+            if tag in kept:
+                nodes.setdefault(tag, []).append(element)
                 if self.concealed is not None:
-                    self.result.hidden.add(element)
+                    result.hidden.add(element)
             if self.silent is None:
-                if tag in _SILENT:
+                if tag in silences:
                     self.silent = element
                 elif text := element.text:
                     (seen if self.concealed is None else self.unseen).add(text)
-        while stack:
-            self.close(spans)
+        self.close(None)
 
-    def close(self, spans: dict[Element, Span]) -> None:
-        """End the innermost open element and take the text behind it."""
-        element, tag, start = self.open.pop()
-        if tag:
-            spans[element] = (start, self.seen.size)
-            if tag in _GAPS:
-                (self.seen if self.concealed is None else self.unseen).gap(_GAPS[tag])
-            if element is self.silent:
-                self.silent = None
-            if element is self.concealed:
-                self.concealed = None
-        if self.silent is None and (tail := element.tail):
-            (self.seen if self.concealed is None else self.unseen).add(tail)
+    def note(self, element: Element) -> None:
+        """Take note of what an element's attributes say: its name, a click, that it is hidden."""
+        identity, sort = element.get("id"), element.get("class")
+        if identity or sort:
+            self.result.add_name(f"{identity or ''} {sort or ''}"[:_NAME_LIMIT].lower(), element)
+        if click := element.get("onclick"):
+            self.result.clicked.append((element, click))
+        style = element.get("style")
+        if style:
+            self.result.styled.append((element, style))
+        if self.concealed is None and _conceals(element, style):
+            self.concealed = element
+
+    def close(self, parent: Element | None) -> None:
+        """End the open elements below `parent`, taking the text behind each."""
+        stack, spans, gaps = self.open, self.result.spans, _GAPS
+        while stack and stack[-1][0] is not parent:
+            element, tag, start = stack.pop()
+            if tag:
+                spans[element] = (start, self.seen.size)
+                if (kind := gaps.get(tag)) is not None:
+                    (self.seen if self.concealed is None else self.unseen).gap(kind)
+                if element is self.silent:
+                    self.silent = None
+                if element is self.concealed:
+                    self.concealed = None
+            if self.silent is None and (tail := element.tail):
+                (self.seen if self.concealed is None else self.unseen).add(tail)
 
 
-def _conceals(element: Element) -> bool:
+def _conceals(element: Element, style: str | None) -> bool:
     if element.get("hidden") is not None:
         return bool(element.tag != "input")
-    return _HIDING.search(element.get("style", "")[:2000]) is not None
+    return style is not None and _HIDING.search(style[:2000]) is not None
+
+
+@lru_cache(maxsize=16_384)
+def _fits(pattern: re.Pattern[str], name: str) -> bool:
+    """Tell whether a pattern is in a name; the pages of a site share their names."""
+    return pattern.search(name) is not None
 
 
 class _Buffer:
@@ -248,12 +276,14 @@ class _Buffer:
 
 
 # Numbers that stand in footers only, and words of the lines round them.
+# Every alternative begins with a character of its own: the engine skips all other text.
 _REGISTERED = re.compile(
-    r"[Ii][Cc][Pp][)）]?\s?备[^\d\n]{0,10}\d{5}|(?:网安备|公安\s?网备|公安(?:机关)?备案?|公网备案?)[^\d\n]{0,10}\d{6}"
+    r"I[Cc][Pp][)）]?\s?备[^\d\n]{0,10}\d{5}|i[Cc][Pp][)）]?\s?备[^\d\n]{0,10}\d{5}"
+    r"|网安备[^\d\n]{0,10}\d{6}|公(?:安\s?网备|安(?:机关)?备案?|网备案?)[^\d\n]{0,10}\d{6}"
     r"|标识码[^\w]{0,4}\w{0,2}\d{8}"
 )
 _CLAIMED = re.compile(
-    r"版权所有|[Cc]opyright|COPYRIGHT|©|[Rr]ights? [Rr]eserved|主办(?:单位|方)?[:：]\S{4,40}\s+承办"
+    r"版权所有|Copyright|copyright|COPYRIGHT|©|Rights? [Rr]eserved|rights? [Rr]eserved|主办(?:单位|方)?[:：]\S{4,40}\s+承办"
 )
 _IMPRINT = re.compile(
     r"[主承协]办|版权|地\s?址|邮\s?编|邮政编码|电\s?话|传真|邮箱|技术支持|运行维护|建设单位|建议使用|分辨率|联系|关于|声明|网站地图|"
@@ -357,9 +387,9 @@ class Written:
 
 
 # Words that tell a script which writes a header or a footer from the many that do not; also escaped.
-_PARTS = re.compile(
-    r"conac|jiucuo|标识码|ICP|网安备|公安|备案|主办|找错|联系我们|联系电话|logo|head|foot|"
-    r"[\\%]u(?:4e3b|4E3B|5907|6807|516c|516C)"
+_PARTS = (
+    *("conac", "jiucuo", "标识码", "ICP", "网安备", "公安", "备案", "主办", "找错", "联系我们", "联系电话"),
+    *("logo", "head", "foot", "u4e3b", "u4E3B", "u5907", "u6807", "u516c", "u516C"),
 )
 _NUMBERED = re.compile(r"备案?号?[:：\s]?\d{6}|备\s?\d{6,}|标识码\D{0,4}\w{8,10}|[第备号]\s?\d{8,}")
 
@@ -384,8 +414,12 @@ def written(page: Page) -> tuple[Written, ...]:
 def _by_scripts(of: View, where: str) -> Iterator[Written]:
     for script in of.nodes.get("script", ()):
         source = script.text
-        if source and _PARTS.search(source) and _PARTS.search(markup := written_markup(source)):
+        if source and _speaks(source) and _speaks(markup := written_markup(source)):
             yield Written(walk(parse(markup)), where)
+
+
+def _speaks(source: str) -> bool:
+    return any(word in source for word in _PARTS)
 
 
 def _unescape(text: str) -> str:
