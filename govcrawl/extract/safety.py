@@ -199,6 +199,8 @@ def _unseen_links(page: Page) -> Iterator[tuple[str, str]]:
     if not foreign:
         return
     for holder, style in view(page).styled:
+        if "-9" not in style and ":0" not in style and ": 0" not in style:
+            continue
         if _OFF_SCREEN.search(style[:500]) or (holder.tag == "a" and _FADED.search(style[:500])):
             for anchor in holder.iter("a"):
                 if (url := absolute(page, anchor.get("href") or "")) in foreign:

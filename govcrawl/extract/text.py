@@ -156,13 +156,14 @@ def walk(root: Element) -> View:
 
 
 class _Walk:
-    """One pass over a tree; what is done for every element stands in line, a call each would double it."""
+    """One pass over a tree; it runs for every page, so what each element needs stands in line."""
 
-    __slots__ = ("concealed", "open", "result", "seen", "silent", "unseen")
+    __slots__ = ("concealed", "open", "out", "result", "seen", "silent", "unseen")
 
     def __init__(self, root: Element) -> None:
         self.result = View(root=root)
         self.seen, self.unseen = _Buffer(), _Buffer()
+        self.out = self.seen  # where text goes now: the other one in a hidden stretch
         self.open: list[tuple[Element, str, int]] = []
         self.silent: Element | None = None  # the element that opened a stretch without text
         self.concealed: Element | None = None  # and the one that opened a hidden stretch
@@ -171,8 +172,7 @@ class _Walk:
 
     def run(self, root: Element) -> None:
         """Visit every node in document order, closing what ended before it."""
-        stack, seen, result = self.open, self.seen, self.result
-        nodes, gaps, kept, silences = result.nodes, _GAPS, _KEPT, _SILENT
+        stack, seen, nodes, gaps = self.open, self.seen, self.result.nodes, _GAPS
         for element in root.iter():
             if stack and stack[-1][0] is not (parent := element.getparent()):
                 self.close(parent)
@@ -180,34 +180,44 @@ class _Walk:
             if tag.__class__ is not str:  # a comment: only what follows it is text
                 stack.append((element, "", 0))
                 continue
-            if (kind := gaps.get(tag)) is not None:
-                (seen if self.concealed is None else self.unseen).gap(kind)
+            if tag in gaps:
+                self.out.gap(gaps[tag])
             stack.append((element, tag, seen.size))
-            if element.keys():
-                self.note(element)
-            if tag in kept:
+            if attributes := element.items():
+                self.note(element, attributes)
+            if tag in _KEPT:
                 nodes.setdefault(tag, []).append(element)
                 if self.concealed is not None:
-                    result.hidden.add(element)
+                    self.result.hidden.add(element)
             if self.silent is None:
-                if tag in silences:
+                if tag in _SILENT:
                     self.silent = element
                 elif text := element.text:
-                    (seen if self.concealed is None else self.unseen).add(text)
+                    self.out.add(text)
         self.close(None)
 
-    def note(self, element: Element) -> None:
+    def note(self, element: Element, attributes: list[tuple[str, str]]) -> None:
         """Take note of what an element's attributes say: its name, a click, that it is hidden."""
-        identity, sort = element.get("id"), element.get("class")
-        if identity or sort:
-            self.result.add_name(f"{identity or ''} {sort or ''}"[:_NAME_LIMIT].lower(), element)
-        if click := element.get("onclick"):
-            self.result.clicked.append((element, click))
-        style = element.get("style")
+        identity = sort = style = ""
+        hides = False
+        for key, value in attributes:
+            if key == "class":
+                sort = value
+            elif key == "id":
+                identity = value
+            elif key == "style":
+                style = value
+            elif key == "onclick":
+                self.result.clicked.append((element, value))
+            elif key == "hidden":
+                hides = element.tag != "input"
+        if sort or identity:
+            self.result.add_name(f"{identity} {sort}"[:_NAME_LIMIT].lower(), element)
         if style:
             self.result.styled.append((element, style))
-        if self.concealed is None and _conceals(element, style):
-            self.concealed = element
+            hides = hides or _conceals(style)
+        if hides and self.concealed is None:
+            self.concealed, self.out = element, self.unseen
 
     def close(self, parent: Element | None) -> None:
         """End the open elements below `parent`, taking the text behind each."""
@@ -216,20 +226,18 @@ class _Walk:
             element, tag, start = stack.pop()
             if tag:
                 spans[element] = (start, self.seen.size)
-                if (kind := gaps.get(tag)) is not None:
-                    (self.seen if self.concealed is None else self.unseen).gap(kind)
+                if tag in gaps:
+                    self.out.gap(gaps[tag])
                 if element is self.silent:
                     self.silent = None
                 if element is self.concealed:
-                    self.concealed = None
+                    self.concealed, self.out = None, self.seen
             if self.silent is None and (tail := element.tail):
-                (self.seen if self.concealed is None else self.unseen).add(tail)
+                self.out.add(tail)
 
 
-def _conceals(element: Element, style: str | None) -> bool:
-    if element.get("hidden") is not None:
-        return bool(element.tag != "input")
-    return style is not None and _HIDING.search(style[:2000]) is not None
+def _conceals(style: str) -> bool:
+    return ("none" in style or "hidden" in style) and _HIDING.search(style[:2000]) is not None
 
 
 @lru_cache(maxsize=16_384)
@@ -254,22 +262,19 @@ class _Buffer:
 
     def add(self, text: str) -> None:
         words = text.split()
+        gap = self._gap
         if not words:
-            if not self._gap:
-                self._gap = " "
+            self._gap = gap or " "
             return
-        if text[0].isspace() and not self._gap:
-            self._gap = " "
-        if self._gap:
-            if self.size:
-                self._parts.append(self._gap)
-                self.size += 1
-            self._gap = ""
+        if not gap and text[0].isspace():
+            gap = " "
+        if gap and self.size:
+            self._parts.append(gap)
+            self.size += 1
         joined = words[0] if len(words) == 1 else " ".join(words)
         self._parts.append(joined)
         self.size += len(joined)
-        if text[-1].isspace():
-            self._gap = " "
+        self._gap = " " if text[-1].isspace() else ""
 
     def value(self) -> str:
         return "".join(self._parts)
