@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlsplit
 
 from lxml.html import HtmlElement
@@ -75,6 +76,7 @@ _ARTICLE_URL = re.compile(
     r"/art/\d|/art_\d|[/_]content[/_]\w*\d|/info/\d+/\d+\.|/[tcP]\d{8}_\d+|/post_\d+|/\d{4}[-/]\d{1,2}[-/]\d{1,2}/|/\d{6,}\.s?html?$|/(?:con|content|detail|view|article|show)\w*\.(?:jsp|aspx?|php|do|html?)\?",
     re.IGNORECASE,
 )
+_LIST_URL = re.compile(r"/col/col\d+/|/index(?:_\d+)?\.s?html?$|/list\d*\.|/$", re.IGNORECASE)
 _FILE_URL = re.compile(r"\.(?:docx?|xlsx?|pptx?|wps|pdf|ofd|rar|zip|jpe?g|png|gif|mp4|apk)$", re.IGNORECASE)
 _FOOTER_NAMES = re.compile(
     r"(?:^|[\s_-])(?:foot\w*|bottom\w*|copyright|friend\w*|yqlj|bq|banquan|links?)(?:$|[\s_-])", re.IGNORECASE
@@ -105,6 +107,7 @@ class ColumnLink:
     local: bool  # leads to this site
 
 
+@lru_cache(maxsize=8_192)
 def column_type(name: str, url: str = "") -> ColumnType:
     """Return the kind a column's name means; the address decides only for names that say nothing."""
     name = _TRIM.sub("", name)
@@ -126,11 +129,10 @@ def _by_path(url: str) -> ColumnType:
     return ColumnType.OTHER
 
 
+@lru_cache(maxsize=8_192)
 def is_article_url(url: str) -> bool:
     """Tell by the address alone whether it is an article rather than a column."""
-    if re.search(
-        r"/col/col\d+/|/index(?:_\d+)?\.s?html?$|/list\d*\.|/$", urlsplit(url).path, re.IGNORECASE
-    ) and not re.search(r"/art/", url):
+    if _LIST_URL.search(urlsplit(url).path) and "/art/" not in url:
         return False
     return bool(_ARTICLE_URL.search(url)) or date_in_url(url) is not None
 
@@ -147,12 +149,7 @@ def read_columns(page: Page, *, level: int = 1) -> tuple[ColumnLink, ...]:
         if url.rstrip("/") in own or _FILE_URL.search(urlsplit(url).path):
             continue
         name = _TRIM.sub("", _block_name(element) if _MORE.fullmatch(text) else text)
-        if (
-            not 2 <= len(name) <= 14
-            or not _HANZI.search(name)
-            or PAGER.fullmatch(name)
-            or _NOT_COLUMN.fullmatch(name)
-        ):
+        if not 2 <= len(name) <= 14 or not _may_name(name):
             continue
         if is_article_url(url) or _region(element) or _beside_date(element) or _is_banner(element):
             continue
@@ -167,6 +164,12 @@ def read_columns(page: Page, *, level: int = 1) -> tuple[ColumnLink, ...]:
             better = kind if known.kind is ColumnType.OTHER else known.kind
             found[url] = ColumnLink(known.name, url, better, min(tier, known.level), known.local)
     return tuple(found.values())
+
+
+@lru_cache(maxsize=8_192)
+def _may_name(name: str) -> bool:
+    """Tell whether a short text can be a column's name: Chinese, no page number, no function of the site."""
+    return bool(_HANZI.search(name) and not PAGER.fullmatch(name) and not _NOT_COLUMN.fullmatch(name))
 
 
 def submenu(page: Page, columns: Collection[ColumnLink]) -> tuple[ColumnLink, ...]:
@@ -217,13 +220,14 @@ def _region(element: HtmlElement) -> bool:
         if parent.tag == "footer":
             return True
         label = f"{parent.get('class') or ''} {parent.get('id') or ''}"
-        if (
-            label != " "
-            and (_FOOTER_NAMES.search(label) or _CRUMB_NAMES.search(label))
-            and parent.tag not in ("body", "html")
-        ):
+        if label != " " and parent.tag not in ("body", "html") and _names_region(label[:300]):
             return True
     return False
+
+
+@lru_cache(maxsize=8_192)
+def _names_region(label: str) -> bool:
+    return bool(_FOOTER_NAMES.search(label) or _CRUMB_NAMES.search(label))
 
 
 def _beside_date(element: HtmlElement) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 _SHORT = 2_000  # a "short text" is a cell or a line; the rest cannot hold its first date
@@ -78,6 +79,7 @@ def find_dates(text: str) -> tuple[tuple[date, int], ...]:
     return tuple(sorted(found + spelled, key=lambda item: item[1])) if spelled else tuple(found)
 
 
+@lru_cache(maxsize=8_192)  # menus and lists repeat from page to page
 def date_in_url(url: str) -> date | None:
     """Return the day an address carries in its path (`/art/2023/9/18/`, `t20230918_1.html`), if any."""
     try:

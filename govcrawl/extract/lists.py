@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from itertools import chain, pairwise
 from urllib.parse import urlsplit
 
@@ -249,15 +250,16 @@ def _plain_list(rows: tuple[Row, ...]) -> bool:
     )
 
 
+_ARTICLE = re.compile(
+    r"/art/|/art_|/content[/_]|/info/\d+/\d+|[tc]\d{7,8}_\d+|/\d{5,}\.s?html?|[?&](?:id|aid|infoid|docid|articleid)=",
+    re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=8_192)
 def looks_article(url: str) -> bool:
     """Tell by its address that a target is an article."""
-    return date_in_url(url) is not None or bool(
-        re.search(
-            r"/art/|/art_|/content[/_]|/info/\d+/\d+|[tc]\d{7,8}_\d+|/\d{5,}\.s?html?|[?&](?:id|aid|infoid|docid|articleid)=",
-            url,
-            re.IGNORECASE,
-        )
-    )
+    return date_in_url(url) is not None or _ARTICLE.search(url) is not None
 
 
 def _shows_content(page: Page, chrome: Chrome) -> bool:
@@ -334,7 +336,12 @@ def _is_chrome(element: HtmlElement) -> bool:
     if element.tag in _CHROME_TAGS:
         return True
     label = f"{element.get('class') or ''} {element.get('id') or ''}"
-    return label != " " and element.tag not in ("body", "html", "form") and bool(_CHROME_NAMES.search(label))
+    return label != " " and element.tag not in ("body", "html", "form") and _names_chrome(label[:300])
+
+
+@lru_cache(maxsize=8_192)
+def _names_chrome(label: str) -> bool:
+    return _CHROME_NAMES.search(label) is not None
 
 
 _SILENT = frozenset(
@@ -566,8 +573,13 @@ def _earlier_anchor(row: HtmlElement, counts: dict[object, int]) -> bool:
 
 def _date_chunk(chunk: str) -> tuple[date | None, str]:
     """Return the date a piece of text consists of (labels, brackets and a time aside), else its month-day."""
-    if len(chunk) > 48 or not any(char.isdigit() for char in chunk):
+    if len(chunk) > 48 or not _DIGIT.search(chunk):
         return None, ""
+    return _short_date(chunk)
+
+
+@lru_cache(maxsize=8_192)
+def _short_date(chunk: str) -> tuple[date | None, str]:
     text = unicodedata.normalize("NFKC", chunk)
     if "今天" in text or "现在" in text or "当前" in text:
         return None, ""

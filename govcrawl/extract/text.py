@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from html import escape
+from itertools import chain
 from typing import TypeAlias, cast
 from urllib.parse import unquote
 
@@ -113,8 +114,10 @@ class View:
 
     def named(self, pattern: re.Pattern[str]) -> list[Element]:
         """Return the elements whose id or class matches a lower-case pattern, in document order."""
-        found = [item for name, items in self._names.items() if _fits(pattern, name) for item in items]
-        return sorted(found, key=self._order.__getitem__)
+        found = [items for name, items in self._names.items() if _fits(pattern, name)]
+        if len(found) < 2:
+            return list(found[0]) if found else []
+        return sorted(chain.from_iterable(found), key=self._order.__getitem__)
 
     def add_name(self, name: str, element: Element) -> None:
         """Take note of an element under its id and class; called in document order."""
