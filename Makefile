@@ -7,7 +7,7 @@ SITES ?= 540
 PAGES ?= ../shared/pages
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help setup demo test lint format bench bench-links bench-score accuracy egg lock clean
+.PHONY: help setup demo test lint format bench bench-links bench-reading bench-score accuracy egg lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -38,6 +38,9 @@ bench: setup  ## inspection against a plain Scrapy crawl of the same pages
 
 bench-links: setup  ## link checkers on the labelled farm
 	@$(PY) -m bench.links
+
+bench-reading: setup  ## processor time to read and check one page of about 50 kB
+	@$(PY) -m bench.reading $(PAGES)
 
 bench-score: setup  ## the score job beside polars: 540 sites x 400 findings, 14,000 x 200
 	@$(PY) -m bench.score --sites 540 --findings 400

@@ -23,12 +23,15 @@ _FOOTER = (
 
 
 class SiteFarm:
-    """`count` sites; every page links to the home page, the columns and 19 entries, each twice."""
+    """`count` sites; every page links to the home page, the columns and 19 entries, each twice.
 
-    def __init__(self, count: int) -> None:
+    `length` is the number of paragraphs under the links.
+    """
+
+    def __init__(self, count: int, length: int = 40) -> None:
         self.hosts = tuple(f"www.site{number}.gov.cn" for number in range(count))
         self._known = frozenset(self.hosts)
-        filler = "\n".join(f"<p>{text}</p>" for text in paragraphs(Random("farm"), "示例市", 40))
+        filler = "\n".join(f"<p>{text}</p>" for text in paragraphs(Random("farm"), "示例市", length))
         self._filler = filler.encode()
 
     @property

@@ -36,8 +36,10 @@ _TRAIL = re.compile(
     r"|(?:^|\n)(?:网站)?(?:首\s?页|主页)\s?(?:>|»|›|＞|->|—>|/|→|\\|·|-{1,2})+\s?([^\n]{1,120}(?:\n[>»›/＞→-][^\n]{0,60}){0,6})"
 )
 _STEP = re.compile(r"\s*(?:>+|»|›|＞|→|/|\\|-{1,2}>|—>|::|·|\n|\t)+\s*")
+# Every alternative of the long ones begins with a character of its own: the engine skips all other text.
 _INLINE_LABEL = re.compile(
-    r"(?:发\s?布|发\s?表|公\s?布|发\s?稿|更\s?新|公\s?开)\s?(?:时\s?间|日\s?期)\s?[:：]|(?:信息|文章|稿件)?来\s?源\s?[:：]|责任编辑|"
+    r"发\s?[布表稿]\s?(?:时\s?间|日\s?期)\s?[:：]|公\s?[布开]\s?(?:时\s?间|日\s?期)\s?[:：]|更\s?新\s?(?:时\s?间|日\s?期)\s?[:：]|"
+    r"信息来\s?源\s?[:：]|文章来\s?源\s?[:：]|稿件来\s?源\s?[:：]|来\s?源\s?[:：]|责任编辑|"
     r"浏览(?:次数|量|\s?[:：])|点击(?:数|量|率|次数|\s?[:：])|作\s?者\s?[:：]|阅读(?:次数|量)?[:：]|访问(?:次数|量)[:：]|打\s?印(?:本页|此页)?|关闭(?:窗口|本页|此页)|"
     r"字\s?(?:号|体)(?:大小)?\s?[:：]|分享到|上一篇|下一篇|索\s?引\s?号|发文机[关构]|信息分类|文\s?号\s?[:：]"
 )
@@ -178,9 +180,11 @@ _LEADER_NAME = re.compile(
     r"领导(?:信息|之窗|简介|介绍|成员|班子|分工|概况|团队|之家|专栏|名单|机构)?(?=\s|\||$|-|_)|(?:省|市|区|县|州|厅|局|委|镇|乡)长(?:之窗|简介|信息|介绍)"
 )
 _LEADER_MARK = re.compile(
-    r"工作分工|分管(?:工作|领域|部门)|工作职责|我的职责|负责工作|个人简历|领导简介|工作简历|人物简介|担任职务|现任职务?|职\s?务\s?[:：]|籍贯|[汉满回]族|入党|参加工作"
+    r"工作分工|分管(?:工作|领域|部门)|工作职责|我的职责|负责工作|个人简历|领导简介|工作简历|人物简介|担任职务|现任职务?|职\s?务\s?[:：]|籍贯|汉族|满族|回族|入党|参加工作"
 )
-_LEADER_RANK = re.compile(r"(?:书记|[省市县区州局厅]长|主任|主席|党组成员|常委|巡视员|调研员)")
+_LEADER_RANK = re.compile(
+    r"书记|省长|市长|县长|区长|州长|局长|厅长|主任|主席|党组成员|常委|巡视员|调研员"
+)
 
 _GUIDE_MARK = re.compile(
     r"事项名称|事项编码|事项类型|办理依据|设定依据|法律依据|政策依据|申请条件|受理条件|办理条件|申请材料|申报材料|办理材料|所需材料|提交材料|材料名称|"
@@ -208,9 +212,13 @@ _MESSAGE_FIELD = re.compile(
 _PERSONAL = re.compile(
     r"姓\s?名|联系(?:电话|方式|人)|手机|身份证号|邮箱|E-?mail|验\s?证\s?码|写信|留言", re.IGNORECASE
 )
+_HEAD = "(?:主题|标题|内容|编号|类型|类别|时间|日期|单位)"
+_REPLY = "复(?:状态|时间|日期|单位|部门|内容|情况)"
 _MESSAGE_HEAD = re.compile(
-    r"(?:信件|咨询|来信|留言|诉求)(?:主题|标题|内容|编号|类型|类别|时间|日期|单位)|来信人|写信人|留言人|提问人|办理(?:部门|单位|状态|情况|结果)|受理(?:日期|单位|部门)|"
-    r"办结(?:日期|时间)|(?:回复|答复)(?:状态|时间|日期|单位|部门|内容|情况)|处理状态|提交(?:日期|时间)|信件查询|我要写信|我要留言|建言献策|写信须知|查看(?:回复|自己的信件)|给\S{1,4}信箱写信"
+    rf"信件{_HEAD}|咨询{_HEAD}|来信{_HEAD}|留言{_HEAD}|诉求{_HEAD}|来信人|写信人|留言人|提问人|"
+    r"办理(?:部门|单位|状态|情况|结果)|受理(?:日期|单位|部门)|"
+    rf"办结(?:日期|时间)|回{_REPLY}|答{_REPLY}|"
+    r"处理状态|提交(?:日期|时间)|信件查询|我要写信|我要留言|建言献策|写信须知|查看(?:回复|自己的信件)|给\S{1,4}信箱写信"
 )
 
 _OTHER_NAME = re.compile(
@@ -284,7 +292,8 @@ _SECTION = re.compile(
 
 
 def _is_leader(facts: _Facts) -> bool:
-    marks = len({match[0] for match in _LEADER_MARK.finditer(facts.text)})
+    found = _LEADER_MARK.findall(facts.text)
+    marks, repeated = len(set(found)), len(found)
     named = bool(_LEADER_NAME.search(facts.names))
     if facts.dated_rows >= 5:
         return False
@@ -292,7 +301,6 @@ def _is_leader(facts: _Facts) -> bool:
         return marks >= 1 or len(_LEADER_RANK.findall(facts.text)) >= 2
     if named and facts.trail and _LEADER_NAME.search(facts.trail[-1]):
         return marks >= 1
-    repeated = len(_LEADER_MARK.findall(facts.text))
     return repeated >= 5 and len(_LEADER_RANK.findall(facts.text)) >= 4 and facts.body < 1_500
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from html import escape
-from itertools import chain
 from typing import TypeAlias, cast
 from urllib.parse import unquote
 
@@ -109,20 +108,12 @@ class View:
     styled: list[tuple[Element, str]] = field(default_factory=list)  # elements with a style, and it
     clicked: list[tuple[Element, str]] = field(default_factory=list)  # elements with an onclick, and it
     anchors: list[int] | None = None  # see imprint_anchors
-    _names: dict[str, list[Element]] = field(default_factory=dict)  # by "id class" in lower case
-    _order: dict[Element, int] = field(default_factory=dict)
+    names: list[tuple[str, Element]] = field(default_factory=list)  # "id class" in lower case
 
     def named(self, pattern: re.Pattern[str]) -> list[Element]:
         """Return the elements whose id or class matches a lower-case pattern, in document order."""
-        found = [items for name, items in self._names.items() if _fits(pattern, name)]
-        if len(found) < 2:
-            return list(found[0]) if found else []
-        return sorted(chain.from_iterable(found), key=self._order.__getitem__)
-
-    def add_name(self, name: str, element: Element) -> None:
-        """Take note of an element under its id and class; called in document order."""
-        self._names.setdefault(name, []).append(element)
-        self._order[element] = len(self._order)
+        fitting = {name for name in {name for name, _ in self.names} if _fits(pattern, name)}
+        return [item for name, item in self.names if name in fitting] if fitting else []
 
     def of(self, element: Element) -> str:
         """Return the visible text of an element."""
@@ -215,7 +206,7 @@ class _Walk:
             elif key == "hidden":
                 hides = element.tag != "input"
         if sort or identity:
-            self.result.add_name(f"{identity} {sort}"[:_NAME_LIMIT].lower(), element)
+            self.result.names.append((f"{identity} {sort}"[:_NAME_LIMIT].lower(), element))
         if style:
             self.result.styled.append((element, style))
             hides = hides or _conceals(style)

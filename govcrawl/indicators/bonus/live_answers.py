@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from govcrawl.extract.links import anchors
+from govcrawl.extract.text import view
 from govcrawl.items import Evidence, Page
 from govcrawl.registry import page, rule
 
@@ -24,7 +25,7 @@ def live_answers(page: Page) -> Iterator[Evidence]:
         if len(text) <= 16 and _NAMED.search(text):
             yield Evidence(page.url, text, excerpt=url)
             return
-    for item in page.tree.iter("script", "iframe", "img"):
+    for item in view(page).all("script", "iframe", "img", hidden=True):
         if (source := item.get("src")) and (_SCRIPT.search(source) or _NAMED.search(item.get("alt") or "")):
             yield Evidence(page.url, f"疑似智能问答组件 {source[-60:]}")
             return
