@@ -1,9 +1,9 @@
-"""Processor time to read and check one page of about 50 kB, beside a bare lxml parse (`make bench-reading`).
+"""Processor time to read and check a page of about 50 kB, beside a bare lxml parse (`make bench-reading`).
 
-Measured is all that happens to a page after it arrived: decoding, parsing, its role, every reading an inspection
-makes of it, and all page rules. Pages: the saved ones of that size in the folder of `make accuracy`, where there
-is one, and generated ones. Each is read once unmeasured, then in rounds from its bytes; a page's figure is the
-median of its rounds.
+Measured is all that happens to a page after it arrived: decoding, parsing, its role, every reading an
+inspection makes of it, and all page rules. Pages: the saved ones of that size in the folder of
+`make accuracy`, where there is one, and generated ones. Each is read once unmeasured, then in rounds from its
+bytes; a page's figure is the median of its rounds.
 """
 
 from __future__ import annotations

@@ -379,7 +379,9 @@ def _table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
 
 
 @cli.command("import")
-@click.argument("kind", type=click.Choice(["totals", "departments", "zhaocuo", "inquiries", "units"]))
+@click.argument(
+    "kind", type=click.Choice(["totals", "departments", "zhaocuo", "inquiries", "units", "scores"])
+)
 @click.argument("file", type=_FILE)
 @_QUARTER
 @click.option("--registry", type=_FILE, default=None, help="Roster (CSV or XLSX); default: the built-in one.")
@@ -389,7 +391,8 @@ def import_(kind: str, file: Path, quarter: str, registry: Path | None, mongo: s
 
     totals: totals of portals inspected elsewhere; departments: verdicts on department sites inspected
     elsewhere; zhaocuo: 找错 messages; inquiries: inquiries on the shared platform; units: provincial units
-    of the annex. A file with faults changes nothing.
+    of the annex; scores: decisions on rules no program decides, one a row (网站编号, 指标编号, 结论: 扣分, 不扣分,
+    加分, 不加分 or 不适用, 说明, 证据链接, 检查人), which `govcrawl score` counts. A file with faults changes nothing.
     """
     from govcrawl.imports import import_file  # noqa: PLC0415  (only this command reads such tables)
 

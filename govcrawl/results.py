@@ -11,6 +11,7 @@ from typing import Any
 import simplejson
 
 from govcrawl.checking import bound
+from govcrawl.imports.decisions import Decision, decided_findings
 from govcrawl.imports.kinds import MESSAGE_RULE, Message, held, overdue_findings
 from govcrawl.items import Finding, GovcrawlError, Outcome, Site
 from govcrawl.quarter import Quarter
@@ -91,13 +92,23 @@ def _decided(
 def _late(
     db: Sync, quarter: str, edition: Edition, sites: Iterable[Site]
 ) -> Mapping[str, tuple[Finding, ...]]:
-    """Return what the imported 找错 messages say of each site; nothing where none were imported."""
-    messages = held(db, quarter, Message)
-    if not messages or MESSAGE_RULE not in edition.rules:
-        return {}
+    """Return what imported 找错 messages and a person's decisions say of each site; decisions come first."""
+    messages, typed = held(db, quarter, Message), held(db, quarter, Decision)
     run = reads.run_of(db, reads.latest_run(db, quarter) or "")
     at = run["at"] if run else Quarter.parse(quarter).monitoring_point()
-    return overdue_findings(messages, sites, quarter, edition.id, at)
+    known = {site.site_id: site for site in sites}
+    found = {
+        site_id: own
+        for site_id, own in decided_findings(typed, quarter, edition, at).items()
+        if site_id in known
+    }
+    if not messages or MESSAGE_RULE not in edition.rules:
+        return found
+    settled = {one.site_id for one in typed if one.rule == MESSAGE_RULE}
+    for site_id, late in overdue_findings(messages, known.values(), quarter, edition.id, at).items():
+        if site_id not in settled:
+            found[site_id] = (*found.get(site_id, ()), *late)
+    return found
 
 
 def _version(db: Sync, quarter: str, summary: QuarterSummary, digest: str) -> dict[str, Any]:

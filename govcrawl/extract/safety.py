@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 import ahocorasick
+
 from govcrawl.extract.links import Link, absolute, read_links
 from govcrawl.extract.tags import read_tags
 from govcrawl.extract.text import Element, view

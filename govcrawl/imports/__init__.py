@@ -1,5 +1,6 @@
-"""Outside data of a quarter: published totals, department verdicts, 找错 messages, inquiries, units."""
+"""Outside data of a quarter: totals, department verdicts, 找错 messages, inquiries, units, decisions."""
 
+from govcrawl.imports.decisions import Decision, decided_findings
 from govcrawl.imports.kinds import (
     KINDS,
     Department,
@@ -15,12 +16,14 @@ from govcrawl.imports.sheet import ImportFileError
 
 __all__ = [
     "KINDS",
+    "Decision",
     "Department",
     "ImportFileError",
     "Inquiry",
     "Message",
     "Total",
     "Unit",
+    "decided_findings",
     "held",
     "import_file",
     "overdue_findings",

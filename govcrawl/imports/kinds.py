@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from govcrawl.imports import decisions
+from govcrawl.imports.decisions import Decision
 from govcrawl.imports.sheet import Column, ImportFileError, choice, decimal, moment, read_sheet, text
 from govcrawl.imports.working import working_days
 from govcrawl.items import Evidence, Finding, Outcome, Site
@@ -142,6 +144,7 @@ _COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "answered": Column(("答复时间", "answered", "回复时间"), moment, required=False),
     },
     "units": {"name": Column(("单位名称", "name", "单位", "名称"), text)},
+    "scores": decisions.COLUMNS,
 }
 KINDS: Mapping[str, type[Any]] = {
     "totals": Total,
@@ -149,13 +152,15 @@ KINDS: Mapping[str, type[Any]] = {
     "zhaocuo": Message,
     "inquiries": Inquiry,
     "units": Unit,
+    "scores": Decision,
 }
 _KEYS = {
-    "totals": "site_id",
-    "departments": "name",
-    "zhaocuo": "number",
-    "inquiries": "number",
-    "units": "name",
+    "totals": ("site_id",),
+    "departments": ("name",),
+    "zhaocuo": ("number",),
+    "inquiries": ("number",),
+    "units": ("name",),
+    "scores": ("site_id", "rule", "note", "evidence"),
 }
 _R = TypeVar("_R")
 
@@ -229,14 +234,17 @@ def _faults(
         "zhaocuo": partial(_message_faults, quarter=quarter, sites=sites),
         "inquiries": partial(_inquiry_faults, quarter=quarter),
         "units": lambda _: (),
+        "scores": partial(decisions.decision_faults, sites=sites, edition=edition),
     }
     for row in rows:
         where = f"row {row['row']}"
-        key = row[_KEYS[kind]]
+        key = "，".join(str(row[name]) for name in _KEYS[kind] if row[name])
         if key in seen:
             yield f"{where}: {key!r} stands in row {seen[key]} already"
         seen.setdefault(key, row["row"])
         yield from (f"{where}, {what}" for what in checks[kind](row))
+    if kind == "scores":
+        yield from decisions.contradictions(rows)
 
 
 def _total_faults(row: dict[str, Any], sites: Mapping[str, Site], full: Decimal) -> Iterable[str]:
