@@ -391,8 +391,9 @@ def import_(kind: str, file: Path, quarter: str, registry: Path | None, mongo: s
 
     totals: totals of portals inspected elsewhere; departments: verdicts on department sites inspected
     elsewhere; zhaocuo: 找错 messages; inquiries: inquiries on the shared platform; units: provincial units
-    of the annex; scores: decisions on rules no program decides, one a row (网站编号, 指标编号, 结论: 扣分, 不扣分,
-    加分, 不加分 or 不适用, 说明, 证据链接, 检查人), which `govcrawl score` counts. A file with faults changes nothing.
+    of the annex; scores: decisions on rules no program decides, one a row (网站编号, 指标编号, 结论, 说明,
+    证据链接, 检查人; 结论 is 扣分, 不扣分, 加分, 不加分 or 不适用), counted by `govcrawl score`. A file with
+    faults changes nothing.
     """
     from govcrawl.imports import import_file  # noqa: PLC0415  (only this command reads such tables)
 

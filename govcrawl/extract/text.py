@@ -282,7 +282,8 @@ _REGISTERED = re.compile(
     r"|标识码[^\w]{0,4}\w{0,2}\d{8}"
 )
 _CLAIMED = re.compile(
-    r"版权所有|Copyright|copyright|COPYRIGHT|©|Rights? [Rr]eserved|rights? [Rr]eserved|主办(?:单位|方)?[:：]\S{4,40}\s+承办"
+    r"版权所有|Copyright|copyright|COPYRIGHT|©|Rights? [Rr]eserved|rights? [Rr]eserved"
+    r"|主办(?:单位|方)?[:：]\S{4,40}\s+承办"
 )
 _IMPRINT = re.compile(
     r"[主承协]办|版权|地\s?址|邮\s?编|邮政编码|电\s?话|传真|邮箱|技术支持|运行维护|建设单位|建议使用|分辨率|联系|关于|声明|网站地图|"
