@@ -2,20 +2,24 @@
 
     python -m bench.score [--sites 540] [--findings 400] [--mongo URI] [--no-write]
 
-Both count the findings of each site by rule and outcome and turn the counts into scores with the same pure
-function; polars has the columns in memory already, the job reads them from the database and stores scores,
-summary and seal. `make bench-score` runs the province of 540 sites and the country of 14,000.
+Both turn counts by rule and outcome into scores with the same pure function. The job finds the counts in the
+database, where an inspection leaves them beside the findings; it checks that they are all there and stores
+scores, summary and seal. polars has the findings as columns in memory and counts them. `recount_seconds` is
+the job on a database without any counts, where it has the findings counted first. Memory is the highest of
+each process. `make bench-score` runs the province of 540 sites and the country of 14,000.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import random
 import resource
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +37,7 @@ from govcrawl.store import ledger, schema
 from govcrawl.store.client import Sync, connect
 from govcrawl.store.records import finding_doc
 from govcrawl.store.server import resolve
+from govcrawl.store.tallies import tallied
 
 QUARTER = "2023Q3"
 EDITION = load_edition()
@@ -57,12 +62,19 @@ def roster(count: int) -> list[Site]:
     ]
 
 
-def drawn(sites: list[Site], each: int) -> Iterator[tuple[str, str, str, int]]:
-    """Yield site_id, rule, outcome and number of every finding, always the same."""
-    chance = random.Random(20190419)
-    for site in sites:
-        for number in range(each):
-            yield site.site_id, chance.choice(CODES), chance.choice(OUTCOMES).value, number
+def drawn(site: Site, each: int) -> Iterator[tuple[str, str, str, int]]:
+    """Yield site_id, rule, outcome and number of every finding of a site, always the same."""
+    chance = random.Random(f"20190419 {site.site_id}")
+    for number in range(each):
+        yield site.site_id, chance.choice(CODES), chance.choice(OUTCOMES).value, number
+
+
+def findings_of(site: Site, each: int, at: datetime) -> Iterator[Finding]:
+    """Yield the same findings as records."""
+    for site_id, rule, outcome, number in drawn(site, each):
+        url = f"http://{site_id}.test/{number}.html"
+        seen = (Evidence(url, "旧日期 2023-01-05", "2 周内", excerpt="要闻动态 2023-01-05"),)
+        yield Finding(site_id, QUARTER, rule, Outcome(outcome), EDITION.id, evidence=seen, checked_at=at)
 
 
 def fill(db: Sync, sites: list[Site], each: int) -> None:
@@ -74,12 +86,11 @@ def fill(db: Sync, sites: list[Site], each: int) -> None:
     for start in range(0, len(sites), AT_ONCE):
         ledger.plan(db, run, sites[start : start + AT_ONCE])
     docs: list[dict[str, Any]] = []
-    for site_id, rule, outcome, number in drawn(sites, each):
-        url = f"http://{site_id}.test/{number}.html"
-        seen = (Evidence(url, "旧日期 2023-01-05", "2 周内", excerpt="要闻动态 2023-01-05"),)
-        one = Finding(site_id, QUARTER, rule, Outcome(outcome), EDITION.id, evidence=seen, checked_at=at)
-        docs.append(finding_doc(one, run))
-        if len(docs) == AT_ONCE:
+    for site in sites:
+        own = [finding_doc(one, run) for one in findings_of(site, each, at)]
+        db.tallies.insert_many(tallied(run, own))
+        docs += own
+        if len(docs) >= AT_ONCE:
             db.findings.insert_many(docs, ordered=False)
             docs = []
     if docs:
@@ -87,22 +98,49 @@ def fill(db: Sync, sites: list[Site], each: int) -> None:
     db.ledger.update_many({"run": run}, {"$set": {"state": "done", "finished_at": at}})
 
 
-def peer(frame: pl.DataFrame, sites: list[Site]) -> QuarterSummary:
-    """Score the quarter from columns in memory."""
+def peer(sites: list[Site], each: int) -> tuple[float, float, QuarterSummary]:
+    """Score the quarter from columns in memory; returns seconds, peak memory in MB and the summary."""
+    rows = [row for site in sites for row in drawn(site, each)]
+    frame = pl.DataFrame(rows, schema=["site_id", "rule", "outcome", "number"], orient="row")
+    del rows
+    started = time.perf_counter()
     counted = frame.group_by("site_id", "rule", "outcome").len()
-    counts: dict[str, dict[str, dict[Outcome, int]]] = {site.site_id: {} for site in sites}
+    counts: dict[str, dict[str, dict[tuple[Outcome, str], int]]] = {site.site_id: {} for site in sites}
     for site_id, rule, outcome, number in counted.iter_rows():
-        counts[site_id].setdefault(rule, {})[Outcome(outcome)] = number
+        counts[site_id].setdefault(rule, {})[Outcome(outcome), ""] = number
     codes = frozenset(bound(EDITION))
     scores = [
         score_counts(site, counts[site.site_id], EDITION, bound=codes, quarter=QUARTER) for site in sites
     ]
-    return summarise(scores, sites)
+    summary = summarise(scores, sites)
+    return time.perf_counter() - started, _resident(), summary
 
 
 def _resident() -> float:
     """Return the peak resident memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def job(uri: str) -> tuple[float, float, QuarterSummary]:
+    """Run the score job; returns seconds, peak memory in MB and the summary."""
+    db = connect(uri)
+    started = time.perf_counter()
+    summary = score_quarter(db, QUARTER, EDITION)
+    seconds = time.perf_counter() - started
+    db.client.close()
+    return seconds, _resident(), summary
+
+
+def _alone(work: Callable[..., tuple[float, float, QuarterSummary]], *given: Any) -> Any:
+    """Run a measurement in a process of its own, so that the memory is its own too."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *given).result()
+
+
+def _peak(servers: list[psutil.Process]) -> float:
+    """Return the highest memory of the database so far in MB."""
+    lines = [line for one in servers for line in Path(f"/proc/{one.pid}/status").read_text().splitlines()]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 def _servers(folder: str) -> list[psutil.Process]:
@@ -111,41 +149,35 @@ def _servers(folder: str) -> list[psutil.Process]:
     return [one for one in found if any(folder in part for part in one.info["cmdline"] or ())]
 
 
-def _work(servers: list[psutil.Process]) -> float:
-    """Return the processor seconds used so far by this process and the database."""
-    return sum(sum(one.cpu_times()[:2]) for one in [psutil.Process(), *servers])
-
-
 def measure(sites: list[Site], each: int, mongo: str | None) -> dict[str, Any]:
-    """Measure the job and the peer once and compare what they come to."""
+    """Measure the job, once on the counts it finds and once without any, and the peer; compare results."""
     with tempfile.TemporaryDirectory(prefix="bench-score-") as folder, resolve(mongo, Path(folder)) as uri:
         db = connect(uri)
+        started = time.perf_counter()
         fill(db, sites, each)
+        filled = time.perf_counter() - started
         servers = _servers(folder)
-        work, started = _work(servers), time.perf_counter()
-        summary = score_quarter(db, QUARTER, EDITION)
-        seconds, work = time.perf_counter() - started, _work(servers) - work
-        job_mb = _resident()
-        server_mb = sum(one.memory_info().rss for one in servers) / 2**20
+        seconds, job_mb, summary = _alone(job, uri)
+        server_mb = _peak(servers)
+        db.tallies.delete_many({})
+        recount_seconds, _, again = _alone(job, uri)
+        recount_mb = _peak(servers)
         db.client.close()
-    frame = pl.DataFrame(
-        list(drawn(sites, each)), schema=["site_id", "rule", "outcome", "number"], orient="row"
-    )
-    started = time.perf_counter()
-    other = peer(frame, sites)
-    peer_seconds = time.perf_counter() - started
-    assert other == summary, "the job and polars come to different results"
+    peer_seconds, peer_mb, other = _alone(peer, sites, each)
+    assert other == summary == again, "the job and polars come to different results"
     return {
         "sites": len(sites),
         "findings": len(sites) * each,
         "seconds": round(seconds, 2),
-        "processor_seconds": round(work, 2),
+        "recount_seconds": round(recount_seconds, 2),
+        "fill_seconds": round(filled),
         "peer": "polars",
         "peer_seconds": round(peer_seconds, 2),
         "ratio": round(seconds / peer_seconds, 2),
         "job_mb": round(job_mb),
         "server_mb": round(server_mb),
-        "peer_mb": round(_resident()),
+        "recount_server_mb": round(recount_mb),
+        "peer_mb": round(peer_mb),
         "load": round(os.getloadavg()[0], 1),
     }
 

@@ -270,12 +270,13 @@ _QUARTER = click.option("--quarter", required=True, help="Quarter, such as 2023Q
 @cli.command()
 @_QUARTER
 @click.option("--edition", type=_FILE, default=None, help="Edition of the standard (TOML).")
+@click.option("--recount", is_flag=True, help="Count all findings anew: records were edited by hand.")
 @database
-def score(quarter: str, edition: Path | None, mongo: str) -> None:
+def score(*, quarter: str, edition: Path | None, recount: bool, mongo: str) -> None:
     """Compute scores and summary of a quarter from its findings."""
     name = str(Quarter.parse(quarter))
     with opened(mongo) as db:
-        summary = score_quarter(db, name, load_edition(edition))
+        summary = score_quarter(db, name, load_edition(edition), recount=recount)
         stored = reads.summary(db, name) or {}
     click.echo(
         f"{name}: 共检查网站 {summary.sites} 个（门户 {summary.portals} 个，部门 {summary.departments} 个）；"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from decimal import Decimal
@@ -15,28 +16,36 @@ from govcrawl.imports.decisions import Decision, decided_findings
 from govcrawl.imports.kinds import MESSAGE_RULE, Message, held, overdue_findings
 from govcrawl.items import Finding, GovcrawlError, Outcome, Site
 from govcrawl.quarter import Quarter
-from govcrawl.scoring import IndicatorScore, QuarterSummary, SiteScore, score_counts, score_site, summarise
+from govcrawl.scoring import (
+    CONFIRMED,
+    DISMISSED,
+    IndicatorScore,
+    QuarterSummary,
+    SiteScore,
+    score_counts,
+    summarise,
+)
 from govcrawl.standard import Edition
-from govcrawl.store import reads
+from govcrawl.store import reads, tallies
 from govcrawl.store.client import Sync
 from govcrawl.store.integrity import seal_scores
-from govcrawl.store.records import finding_of
-
-_SITES = 500  # sites counted by one query: an answer must come within the driver's time limit
+from govcrawl.store.records import key
 
 
-def score_quarter(db: Sync, quarter: str, edition: Edition) -> QuarterSummary:
+def score_quarter(db: Sync, quarter: str, edition: Edition, *, recount: bool = False) -> QuarterSummary:
     """Score every inspected site of a quarter, store scores and summary, and return the summary.
 
-    The database counts the findings, a part of the sites at a time; only the sites where a person decided
-    something are read finding by finding. Repeating it, also after a kill, gives the same documents. A final
-    quarter is frozen: when it comes out otherwise later, the earlier version is kept and linked.
+    It reads the counts kept beside the findings, and the single findings a person decided. Repeating it, also
+    after a kill, gives the same documents. A final quarter is frozen: when it comes out otherwise later, the
+    earlier version is kept and linked. `recount` has the database count all findings anew.
     """
     sites = inspected_sites(db, quarter)
     if not sites:
         raise GovcrawlError(
             f"quarter {quarter}: nothing inspected yet; run: govcrawl inspect --quarter {quarter}"
         )
+    if recount or not tallies.current(db):
+        tallies.recount(db)
     scores = sorted(_scores(db, quarter, edition, sites), key=lambda score: score.site_id)
     summary = summarise(scores, tuple(sites.values()))
     records = [score.to_record() for score in scores]
@@ -52,41 +61,46 @@ def score_quarter(db: Sync, quarter: str, edition: Edition) -> QuarterSummary:
 def _scores(db: Sync, quarter: str, edition: Edition, sites: Mapping[str, Site]) -> Iterator[SiteScore]:
     codes = frozenset(bound(edition))
     newest = reads.inspected(db, quarter)
-    decided = reads.decisions(db, quarter)
-    late = _late(db, quarter, edition, sites.values())
-    order = sorted(sites)
-    for start in range(0, len(order), _SITES):
-        some = order[start : start + _SITES]
-        counts: dict[str, dict[str, dict[Outcome, int]]] = {site_id: {} for site_id in some}
-        for doc in reads.tally(db, quarter, edition.id, some):
-            if newest.get(doc["site_id"]) == doc["run"]:
-                own = counts[doc["site_id"]].setdefault(doc["rule"], {})
-                own[Outcome(doc["outcome"])] = doc["n"]
-        for site_id in some:
-            site, more = sites[site_id], late.get(site_id, ())
-            if site_id in decided:
-                docs = reads.findings_of_run(db, quarter, site_id, newest[site_id])
-                found = [finding_of(doc) for doc in docs if doc["edition"] == edition.id]
-                yield _decided(site, [*found, *more], edition, quarter, decided[site_id])
-                continue
-            for finding in more:
-                rule = counts[site_id].setdefault(finding.rule, {})
-                rule[finding.outcome] = rule.get(finding.outcome, 0) + 1
-            yield score_counts(site, counts[site_id], edition, bound=codes, quarter=quarter)
+    counts = _counts(db, quarter, edition, newest)
+    decisions = reads.decisions(db, quarter)
+    for site_id, more in _late(db, quarter, edition, sites.values()).items():
+        own = counts.setdefault(site_id, {})
+        for finding in more:
+            decision = decisions.get(site_id, {}).get(finding.finding_id, "")
+            own.setdefault(finding.rule, Counter())[finding.outcome, decision] += 1
+    for site_id, site in sites.items():
+        yield score_counts(site, counts.get(site_id, {}), edition, bound=codes, quarter=quarter)
 
 
-def _decided(
-    site: Site, findings: Sequence[Finding], edition: Edition, quarter: str, decisions: Mapping[str, str]
-) -> SiteScore:
-    return score_site(
-        site,
-        findings,
-        edition,
-        dismissed=[finding for finding, decision in decisions.items() if decision == "dismissed"],
-        confirmed=[finding for finding, decision in decisions.items() if decision == "confirmed"],
-        bound=frozenset(bound(edition)),
-        quarter=quarter,
-    )
+def _counts(
+    db: Sync, quarter: str, edition: Edition, newest: Mapping[str, str]
+) -> dict[str, dict[str, Counter[tuple[Outcome, str]]]]:
+    """Return how many findings each site has, by rule and by outcome and decision."""
+    outcomes = {str(one): one for one in Outcome}
+    counts: dict[str, dict[str, Counter[tuple[Outcome, str]]]] = {}
+    for site_id, found in tallies.read(db, edition.id, newest):
+        own = counts.setdefault(site_id, {})
+        for rule, outcome, number in found:
+            own.setdefault(rule, Counter())[outcomes[outcome], ""] += number
+    for doc, decision in _decided(db, quarter, newest):
+        if doc["edition"] == edition.id:
+            own, outcome = counts.setdefault(doc["site_id"], {}), outcomes[doc["outcome"]]
+            moved = Counter({(outcome, decision): 1, (outcome, ""): -1})
+            own[doc["rule"]] = own.get(doc["rule"], Counter()) + moved  # drops what is not there any more
+    return counts
+
+
+def _decided(db: Sync, quarter: str, newest: Mapping[str, str]) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Yield the decided findings of the sites' newest inspections, each with its newest decision."""
+    ids = {
+        key(newest[site_id], finding_id): decision
+        for site_id, own in reads.decisions(db, quarter).items()
+        if site_id in newest
+        for finding_id, decision in own.items()
+        if decision in (CONFIRMED, DISMISSED)
+    }
+    for doc in reads.decided(db, sorted(ids)):
+        yield doc, ids[doc["_id"]]
 
 
 def _late(

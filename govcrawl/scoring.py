@@ -33,12 +33,13 @@ from govcrawl.standard import Edition, IndicatorSpec, RuleSpec
 
 QUALIFIED = "合格"
 UNQUALIFIED = "不合格"
+CONFIRMED = "confirmed"
+DISMISSED = "dismissed"
 
 _ZERO = Decimal(0)
 _CENT = Decimal("0.01")
 _TENTH = Decimal("0.1")
 _QUESTIONS = {Outcome.CANT_TELL, Outcome.UNTESTED}
-_VOCAL = {*_QUESTIONS, Outcome.FAILED}  # outcomes that are a fault or a question
 _BAND = 10
 _TOP_BAND = 120
 _LOW_BAND = 60
@@ -126,26 +127,33 @@ def score_site(
 
     Raises ScoreError for a finding of another site or quarter, or of a rule the edition lacks.
     """
-    decisions = _Decisions(frozenset(dismissed), frozenset(confirmed), bound)
-    return _score(site, _states(site, findings, edition, quarter, decisions), edition, quarter)
+    decisions = dict.fromkeys(confirmed, CONFIRMED) | dict.fromkeys(dismissed, DISMISSED)
+    counts: dict[str, Counter[tuple[Outcome, str]]] = {}
+    for key, finding in {finding.finding_id: finding for finding in findings}.items():
+        if (finding.site_id, finding.quarter) != (site.site_id, quarter):
+            found = f"{finding.site_id} in {finding.quarter}"
+            raise ScoreError(f"finding {finding.rule} of {found} is not of {site.site_id} in {quarter}")
+        counts.setdefault(finding.rule, Counter())[finding.outcome, decisions.get(key, "")] += 1
+    return score_counts(site, counts, edition, bound=bound, quarter=quarter)
 
 
 def score_counts(
     site: Site,
-    counts: Mapping[str, Mapping[Outcome, int]],
+    counts: Mapping[str, Mapping[tuple[Outcome, str], int]],
     edition: Edition,
     *,
     bound: Collection[str] | None = None,
     quarter: str,
 ) -> SiteScore:
-    """Score one site from the number of its findings by rule and outcome, where no person decided any.
+    """Score one site from the number of its findings by rule, and by outcome and decision.
 
-    The same as `score_site` over those findings. Raises ScoreError for a rule the edition lacks.
+    A decision is `CONFIRMED`, `DISMISSED` or empty. The same as `score_site` over those findings. Raises
+    ScoreError for a rule the edition lacks.
     """
     for code in counts:
         if code not in edition.rules:
             raise ScoreError(f"finding of {site.site_id}: edition {edition.id} has no rule {code}")
-    states = {code: _counted(rule, counts.get(code, {}), bound) for code, rule in edition.rules.items()}
+    states = {code: _state(rule, counts.get(code, {}), bound) for code, rule in edition.rules.items()}
     return _score(site, states, edition, quarter)
 
 
@@ -170,13 +178,6 @@ def _score(site: Site, states: Mapping[str, _State], edition: Edition, quarter: 
     if vetoes or site.kind not in edition.parts["deduction"].scored:
         return score
     return _with_points(score, site, edition, states)
-
-
-@dataclass(frozen=True, slots=True)
-class _Decisions:
-    dismissed: frozenset[str]
-    confirmed: frozenset[str]
-    bound: Collection[str] | None
 
 
 @dataclass(slots=True)
@@ -217,44 +218,30 @@ class _State:
         return max(self.points, self.rule.cap if self.rule.each else self.rule.points)
 
 
-def _states(
-    site: Site, findings: Iterable[Finding], edition: Edition, quarter: str, decisions: _Decisions
-) -> dict[str, _State]:
-    records: dict[str, dict[str, Finding]] = {code: {} for code in edition.rules}
-    for finding in findings:
-        if finding.rule not in records:
-            raise ScoreError(f"finding of {finding.site_id}: edition {edition.id} has no rule {finding.rule}")
-        if (finding.site_id, finding.quarter) != (site.site_id, quarter):
-            found = f"{finding.site_id} in {finding.quarter}"
-            raise ScoreError(f"finding {finding.rule} of {found} is not of {site.site_id} in {quarter}")
-        records[finding.rule][finding.finding_id] = finding
-    return {code: _state(rule, records[code], decisions) for code, rule in edition.rules.items()}
-
-
-def _state(rule: RuleSpec, records: Mapping[str, Finding], decisions: _Decisions) -> _State:
+def _state(
+    rule: RuleSpec, counts: Mapping[tuple[Outcome, str], int], bound: Collection[str] | None
+) -> _State:
     state = _State(rule)
     decisive = settled = unanswered = False
-    for key, finding in records.items():
-        confirmed = key in decisions.confirmed and key not in decisions.dismissed
-        if finding.outcome in _QUESTIONS:
-            if key in decisions.dismissed:
-                decisive = True
-            elif confirmed:
-                decisive = True
-                _hit(state)
-            else:
+    for (outcome, decision), number in counts.items():
+        confirmed = decision == CONFIRMED
+        if outcome in _QUESTIONS:
+            decisive |= bool(decision)
+            if confirmed:
+                _hit(state, number)
+            elif not decision:
                 unanswered = True
-                state.pending += finding.outcome is Outcome.CANT_TELL
-        elif finding.outcome is Outcome.FAILED:
+                state.pending += number if outcome is Outcome.CANT_TELL else 0
+        elif outcome is Outcome.FAILED:
             decisive = True
-            if key not in decisions.dismissed:
-                state.faults += 1
+            if decision != DISMISSED:
+                state.faults += number
                 state.withdrawn |= rule.is_bonus and confirmed and not rule.each
                 settled |= confirmed and not rule.each
         else:
-            decisive |= confirmed or _trusted(rule, decisions.bound)
+            decisive |= confirmed or _trusted(rule, bound)
             settled |= confirmed
-            state.earned += rule.is_bonus and finding.outcome is Outcome.PASSED
+            state.earned += number if rule.is_bonus and outcome is Outcome.PASSED else 0
     # A person's record answers the standing question of a rule no program decides.
     settled |= decisive and rule.mode in {"manual", "external"}
     state.open = not settled and (unanswered or not decisive)
@@ -263,27 +250,11 @@ def _state(rule: RuleSpec, records: Mapping[str, Finding], decisions: _Decisions
     return state
 
 
-def _counted(rule: RuleSpec, counts: Mapping[Outcome, int], bound: Collection[str] | None) -> _State:
-    clean = any(counts.get(outcome, 0) for outcome in Outcome if outcome not in _VOCAL)
-    decisive = counts.get(Outcome.FAILED, 0) > 0 or (clean and _trusted(rule, bound))
-    state = _State(
-        rule,
-        faults=counts.get(Outcome.FAILED, 0),
-        earned=counts.get(Outcome.PASSED, 0) if rule.is_bonus else 0,
-        pending=counts.get(Outcome.CANT_TELL, 0),
-    )
-    settled = decisive and rule.mode in {"manual", "external"}
-    state.open = not settled and (not decisive or any(counts.get(outcome, 0) for outcome in _QUESTIONS))
-    if settled:
-        state.pending = 0
-    return state
-
-
-def _hit(state: _State) -> None:
+def _hit(state: _State, number: int) -> None:
     if state.rule.is_bonus:
-        state.earned += 1
+        state.earned += number
     else:
-        state.faults += 1
+        state.faults += number
 
 
 def _trusted(rule: RuleSpec, bound: Collection[str] | None) -> bool:

@@ -85,22 +85,27 @@ def mixed() -> list[Finding]:
     ),
     st.sampled_from(SITES),
     st.sets(st.sampled_from(CODES)),
+    st.randoms(use_true_random=False),
 )
 def test_counts_give_the_score_the_findings_give(
-    drawn: list[tuple[str, Outcome, int]], site: Site, joined: set[str]
+    drawn: list[tuple[str, Outcome, int]], site: Site, joined: set[str], pick: random.Random
 ) -> None:
-    found = {one.finding_id: one for one in (finding(site.site_id, *each) for each in drawn)}.values()
-    counts: dict[str, Counter[Outcome]] = {}
-    for one in found:
-        counts.setdefault(one.rule, Counter())[one.outcome] += 1
+    found = {one.finding_id: one for one in (finding(site.site_id, *each) for each in drawn)}
+    decisions = {one: pick.choice(("confirmed", "dismissed", "")) for one in found}
+    counts: dict[str, Counter[tuple[Outcome, str]]] = {}
+    for name, one in found.items():
+        counts.setdefault(one.rule, Counter())[one.outcome, decisions[name]] += 1
+    ids = {
+        word: [one for one, said in decisions.items() if said == word] for word in ("confirmed", "dismissed")
+    }
     assert score_counts(site, counts, EDITION, bound=joined, quarter="2023Q3") == score_site(
-        site, found, EDITION, bound=joined, quarter="2023Q3"
+        site, found.values(), EDITION, bound=joined, quarter="2023Q3", **ids
     )
 
 
 def test_counts_of_an_unknown_rule_are_refused() -> None:
     with pytest.raises(ScoreError, match="no rule X9"):
-        score_counts(PORTAL, {"X9": {Outcome.FAILED: 1}}, EDITION, quarter="2023Q3")
+        score_counts(PORTAL, {"X9": {(Outcome.FAILED, ""): 1}}, EDITION, quarter="2023Q3")
 
 
 @pytest.mark.mongo

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from govcrawl.items import GovcrawlError
-from govcrawl.store import reads
+from govcrawl.store import reads, tallies
 from govcrawl.store.blobs import BUCKET, Blob, sha256
 from govcrawl.store.client import Async, Document, Sync
 from govcrawl.store.evidence import names_of
@@ -237,6 +237,7 @@ def verify(db: Sync) -> Verified:
         f"quarter {one}: its scores are not sealed" for one in sorted(scored) if f"{one}:scores" not in seals
     ]
     found.problems += chain_problems("verdict", db.verdicts.find({"hash": {"$exists": True}}).sort("seq", 1))
+    found.problems += tallies.problems(db)
     found.problems += _bytes_problems(db, found)
     return found
 

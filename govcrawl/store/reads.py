@@ -17,6 +17,7 @@ from govcrawl.store.ledger import counts as run_counts
 __all__ = [
     "complete_runs",
     "connect",
+    "decided",
     "decisions",
     "failed_sites",
     "findings",
@@ -39,7 +40,6 @@ __all__ = [
     "sites_of_run",
     "stored_bytes",
     "summary",
-    "tally",
 ]
 
 AT_ONCE = 1000  # documents a write
@@ -135,26 +135,19 @@ def findings_of_run(
     return db.findings.find(query).sort("finding_id", ASCENDING).to_list()
 
 
-def tally(db: Sync, quarter: str, edition: str, site_ids: Sequence[str]) -> list[Document]:
-    """Count the findings of these sites in the database: site_id, run, rule, outcome and n, in no order.
-
-    The counts of every run come back; `inspected` says which run of a site is the newest.
-    """
-    mine: Document = {"quarter": quarter, "site_id": {"$gte": site_ids[0], "$lte": site_ids[-1]}}
-    each = {name: f"${name}" for name in ("site_id", "run", "rule", "outcome")}
-    stages = [
-        {"$match": mine | {"edition": edition}},
-        {"$group": {"_id": each, "n": {"$sum": 1}}},
-    ]
-    return [doc["_id"] | {"n": doc["n"]} for doc in db.findings.aggregate(stages, allowDiskUse=True)]
-
-
 def decisions(db: Sync, quarter: str) -> dict[str, dict[str, str]]:
     """Return the newest decision on each finding of the quarter: site_id -> finding_id -> decision."""
     found: dict[str, dict[str, str]] = {}
     for doc in db.verdicts.find({"quarter": quarter}).sort("seq", ASCENDING):
         found.setdefault(doc["site_id"], {})[doc["finding_id"]] = doc["decision"]
     return found
+
+
+def decided(db: Sync, ids: Sequence[str]) -> Iterator[Document]:
+    """Yield what the score needs of these stored findings (`_id`): site, rule, outcome and edition."""
+    names = dict.fromkeys(("finding_id", "site_id", "rule", "outcome", "edition"), 1)
+    for start in range(0, len(ids), AT_ONCE):
+        yield from db.findings.find({"_id": {"$in": list(ids[start : start + AT_ONCE])}}, names)
 
 
 def freeze(db: Sync, quarter: str, version: int) -> None:

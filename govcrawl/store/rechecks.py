@@ -57,6 +57,6 @@ def adopt(db: Sync, run: str) -> None:
 
 def drop(db: Sync, run: str) -> None:
     """Remove a recheck that was only to be compared."""
-    for name in ("findings", "seals", "ledger", "ledger_log"):
+    for name in ("findings", "tallies", "seals", "ledger", "ledger_log"):
         db[name].delete_many({"run": run})
     db.runs.delete_one({"_id": run})

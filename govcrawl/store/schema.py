@@ -115,6 +115,15 @@ COLLECTIONS: dict[str, dict[str, Any]] = {
         "evidence": LIST,
         "checked_at": DATE_OR_NULL,
     },
+    # how many findings a site has, by rule and outcome; _id "<run>:<site_id>:<edition>"
+    "tallies": {
+        "run": NAME,
+        "quarter": NAME,
+        "site_id": NAME,
+        "edition": NAME,
+        "findings": COUNT,
+        "counts": LIST,
+    },
     # a screenshot, its JPEG a GridFS file; _id sha256(run, site, rule, url, outline)
     "pictures": {"run": NAME, "site_id": NAME, "rule": TEXT, "url": NAME, "sha256": HASH, "outlined": COUNT},
     # what was seen outside the site's own pages; _id "<run>:<site_id>"
@@ -132,6 +141,7 @@ INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
     "pages": (("run", "site_id"),),
     "pictures": (("run", "site_id"),),
     "findings": (("run", "site_id"), ("quarter", "site_id", "rule")),
+    "tallies": (("run", "site_id"),),
     "scores": (("quarter", "site_id"),),
 }
 

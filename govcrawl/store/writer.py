@@ -17,6 +17,7 @@ from govcrawl.store.blobs import Blob
 from govcrawl.store.client import Async, Document
 from govcrawl.store.links import decide
 from govcrawl.store.patience import patient
+from govcrawl.store.tallies import tallied
 
 BATCH_ITEMS = 64
 BATCH_BYTES = 4 * 2**20
@@ -93,9 +94,11 @@ class Writer:
         """Make these the run's findings of the site, after the pages they rest on are stored."""
         await self.flush()
         docs = {doc["_id"]: doc for doc in (records.finding_doc(finding, self.run) for finding in findings)}
+        mine = {"run": self.run, "site_id": site_id}
+        await patient(lambda: self.db.tallies.delete_many(mine))
         await patient(partial(_upsert, self.db, "findings", list(docs.values())))
-        stale = {"run": self.run, "site_id": site_id, "_id": {"$nin": list(docs)}}
-        await patient(lambda: self.db.findings.delete_many(stale))
+        await patient(lambda: self.db.findings.delete_many(mine | {"_id": {"$nin": list(docs)}}))
+        await patient(partial(_upsert, self.db, "tallies", tallied(self.run, docs.values())))
 
     async def stored_pages(self, site_id: str) -> dict[tuple[str, bool], records.StoredPage]:
         """Return what is stored of a site by (url, rendered), so that nothing is fetched again."""
