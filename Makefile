@@ -7,7 +7,7 @@ SITES ?= 540
 PAGES ?= ../shared/pages
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help setup demo test lint format bench bench-links bench-reading bench-score accuracy egg lock clean
+.PHONY: help setup demo test test-long lint format bench bench-links bench-reading bench-score accuracy egg lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -21,8 +21,12 @@ demo:  ## inspect a sample province on the embedded database (SITES=540)
 
 test: setup  ## run the tests
 	@# The poison suite runs by itself: it measures that a case ends in its time.
-	@status=0; $(PY) -m pytest -q tests/poison || status=1; \
-	$(PY) -m pytest -q -n $(WORKERS) --dist loadfile --ignore tests/poison tests || status=1; exit $$status
+	@status=0; $(PY) -m pytest -q -m "not long" tests/poison || status=1; \
+	$(PY) -m pytest -q -m "not long" -n $(WORKERS) --dist loadfile --ignore tests/poison tests || status=1; \
+	exit $$status
+
+test-long: setup  ## run the tests that take minutes each
+	$(PY) -m pytest -q -m long tests
 
 lint: setup  ## ruff and mypy
 	$(PY) -m ruff check .

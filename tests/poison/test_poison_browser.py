@@ -207,7 +207,7 @@ async def crash_some(server: PoisonServer, count: int, share: int) -> tuple[list
 
 
 @pytest.mark.parametrize(
-    ("count", "share"), [(60, 10), pytest.param(1_000, 20, marks=pytest.mark.slow)], ids=["60", "1000"]
+    ("count", "share"), [(60, 10), pytest.param(1_000, 20, marks=pytest.mark.long)], ids=["60", "1000"]
 )
 def test_crashing_tabs_leave_the_slot_count_exact(server: PoisonServer, count: int, share: int) -> None:
     results, after = asyncio.run(crash_some(server, count, share))
