@@ -25,6 +25,7 @@ from govcrawl.store.schema import ensure_schema
 
 _TICK = 0.2  # seconds between looks at the workers
 _LOOK = 2.0  # seconds between looks at the ledger
+_LOOK_SHARE = 50  # a look that takes a second waits as many: counting pages must not slow their storing
 _GRACE = 30.0  # seconds a worker told to stop has to store what it holds
 _EARLY = 5.0  # seconds: a worker that ends sooner cannot work here
 _EARLY_MOST = 5
@@ -83,7 +84,7 @@ class Supervisor:
         self._early = 0
         self._pages = 0  # stored when a worker last ended: while they grow, workers can work here
         self._started = time.monotonic()
-        self._looked = 0.0
+        self._next_look = 0.0
 
     def run(self, report: Callable[[Progress], None]) -> Progress:
         """Work until nothing is planned or leased; Ctrl-C stops the workers and leaves the run open."""
@@ -142,15 +143,16 @@ class Supervisor:
 
     def _look(self, report: Callable[[Progress], None], *, force: bool = False) -> None:
         now = time.monotonic()
-        if not force and now - self._looked < _LOOK:
+        if not force and now < self._next_look:
             return
-        self._looked = now
         progress = self.progress
         found = counts(self.db, progress.run)
         progress.done, progress.failed = found["done"], found["failed"]
         progress.pages = self.db.pages.count_documents({"run": progress.run})
         progress.seconds = now - self._started
         progress.peak_mb = max(progress.peak_mb, _memory())
+        took = time.monotonic() - now
+        self._next_look = now + max(_LOOK, _LOOK_SHARE * took)
         report(progress)
 
     def _stop(self) -> None:

@@ -96,9 +96,9 @@ class Writer:
         docs = {doc["_id"]: doc for doc in (records.finding_doc(finding, self.run) for finding in findings)}
         mine = {"run": self.run, "site_id": site_id}
         await patient(lambda: self.db.tallies.delete_many(mine))
-        await patient(partial(_upsert, self.db, "findings", list(docs.values())))
+        await patient(partial(_put, self.db, "findings", list(docs.values())))
         await patient(lambda: self.db.findings.delete_many(mine | {"_id": {"$nin": list(docs)}}))
-        await patient(partial(_upsert, self.db, "tallies", tallied(self.run, docs.values())))
+        await patient(partial(_put, self.db, "tallies", tallied(self.run, docs.values())))
 
     async def stored_pages(self, site_id: str) -> dict[tuple[str, bool], records.StoredPage]:
         """Return what is stored of a site by (url, rendered), so that nothing is fetched again."""
@@ -207,23 +207,18 @@ class Writer:
     async def _write(self, batch: _Batch) -> None:
         steps: list[Callable[[], Awaitable[None]]] = [
             partial(blobs.put, self.db, batch.blobs),
-            partial(_insert_pages, self.db, list(batch.pages.values())),
+            partial(_put, self.db, "pages", list(batch.pages.values())),
             partial(decide, self.db, list(batch.links.values())),
         ]
         for step in steps:
             await patient(step)
 
 
-async def _insert_pages(db: Async, docs: list[Document]) -> None:
-    again = await blobs.insert_new(db, "pages", docs)
-    await _upsert(db, "pages", again)
-
-
-async def _upsert(db: Async, collection: str, docs: list[Document]) -> None:
-    if docs:
-        await db[collection].bulk_write(
-            [ReplaceOne({"_id": doc["_id"]}, doc, upsert=True) for doc in docs], ordered=False
-        )
+async def _put(db: Async, collection: str, docs: list[Document]) -> None:
+    """Insert documents in one write and replace those already there; an upsert each takes a commit each."""
+    again = await blobs.insert_new(db, collection, docs)
+    if again:
+        await db[collection].bulk_write([ReplaceOne({"_id": doc["_id"]}, doc) for doc in again], ordered=False)
 
 
 def _names(doc: Document) -> list[str]:
