@@ -45,7 +45,7 @@ class Options:
     retry_waits: tuple[float, ...] = (0.5, 2.0, 6.0)  # before each further try of a page
     link_waits: tuple[float, ...] = (1.0, 4.0, 15.0)  # before each further try of a link target
     browser: bool = True
-    chromium: str = "/usr/bin/chromium"
+    chromium: str = ""  # path of the browser; else the first of browser.EXECUTABLES
     lease_seconds: float = 120.0
     allow: tuple[str, ...] = ()  # inner addresses, networks or hosts (and ports) that may be reached
 

@@ -20,12 +20,12 @@ from govcrawl.quarter import Quarter
 from govcrawl.services import roster_sha
 from govcrawl.standard import load_edition
 from govcrawl.store.client import Sync
-from govcrawl.store.ledger import counts, finish_run, open_run, plan, release_owner
+from govcrawl.store.ledger import counts, finish_run, open_run, pages_so_far, plan, release_owner
 from govcrawl.store.schema import ensure_schema
 
 _TICK = 0.2  # seconds between looks at the workers
 _LOOK = 2.0  # seconds between looks at the ledger
-_LOOK_SHARE = 50  # a look that takes a second waits as many: counting pages must not slow their storing
+_LOOK_SHARE = 20  # times as long as a look takes, the next one waits: it must not slow the storing
 _GRACE = 30.0  # seconds a worker told to stop has to store what it holds
 _EARLY = 5.0  # seconds: a worker that ends sooner cannot work here
 _EARLY_MOST = 5
@@ -148,7 +148,8 @@ class Supervisor:
         progress = self.progress
         found = counts(self.db, progress.run)
         progress.done, progress.failed = found["done"], found["failed"]
-        progress.pages = self.db.pages.count_documents({"run": progress.run})
+        counted = self.db.pages.count_documents({"run": progress.run}) if force else 0
+        progress.pages = counted or pages_so_far(self.db, progress.run)
         progress.seconds = now - self._started
         progress.peak_mb = max(progress.peak_mb, _memory())
         took = time.monotonic() - now

@@ -218,7 +218,9 @@ async def _put(db: Async, collection: str, docs: list[Document]) -> None:
     """Insert documents in one write and replace those already there; an upsert each takes a commit each."""
     again = await blobs.insert_new(db, collection, docs)
     if again:
-        await db[collection].bulk_write([ReplaceOne({"_id": doc["_id"]}, doc) for doc in again], ordered=False)
+        await db[collection].bulk_write(
+            [ReplaceOne({"_id": doc["_id"]}, doc) for doc in again], ordered=False
+        )
 
 
 def _names(doc: Document) -> list[str]:

@@ -194,7 +194,9 @@ async def broken_chunks(writer: asyncio.StreamWriter, _: str) -> None:
 async def endless_trailer(writer: asyncio.StreamWriter, _: str) -> None:
     writer.write(f"{HTML}Transfer-Encoding: chunked\r\n\r\n3\r\n<p>\r\n0\r\n".encode())
     await forever(writer, b"X-Trailer: x\r\n" * 5_000, most=100 * MB)
-    await asyncio.Event().wait()  # a fast browser takes the 100 MB within its budget; the trailer still has no end
+    await (
+        asyncio.Event().wait()
+    )  # a fast browser takes the 100 MB within its budget; the trailer still has no end
 
 
 @answer("endless_chunk_size")
