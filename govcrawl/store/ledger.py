@@ -104,7 +104,7 @@ def pages_so_far(db: Sync, run: str) -> int:
         {"$match": {"run": run, "state": "done"}},
         {"$group": {"_id": None, "pages": {"$sum": "$counts.pages"}}},
     ]
-    recorded = sum(row["pages"] for row in db.ledger.aggregate(done))
+    recorded: int = sum(row["pages"] for row in db.ledger.aggregate(done))
     at_work = db.ledger.distinct("site_id", {"run": run, "state": "leased"})
     return recorded + db.pages.count_documents({"run": run, "site_id": {"$in": at_work}})
 
