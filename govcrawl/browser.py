@@ -15,7 +15,7 @@ import os
 import shutil
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urldefrag, urlsplit
@@ -217,6 +217,12 @@ def find_chromium(executable: str = "") -> str:
             return found
     at = f" at {executable}" if executable else ""
     raise GovcrawlError(f"Chromium not found{at}: install it with `apt-get install chromium-headless-shell`")
+
+
+def _plain(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the headers of a body whose codings are undone."""
+    undone = {"content-encoding", "content-length", "transfer-encoding"}
+    return [pair for pair in headers if pair[0].lower() not in undone]
 
 
 def _named(error: BaseException) -> str:
@@ -627,13 +633,14 @@ class _Visit:
             self.body = (
                 base64.b64decode(answer["body"]) if answer["base64Encoded"] else answer["body"].encode()
             )
-            if not self._broken():
-                await self.send(
-                    "Fetch.continueResponse",
-                    requestId=held,
-                    responseCode=self.status or 200,
-                    responseHeaders=[{"name": name, "value": value} for name, value in self._read_as_we_do()],
-                )
+            if self._broken():
+                return
+            headers = self._read_as_we_do()
+            if headers == list(self.headers):
+                await self.send("Fetch.continueResponse", requestId=held)
+            elif not self._cut(coding):
+                # Headers given to `continueResponse` do not reach the parser in every Chromium.
+                await self._fulfil(held, self.status or 200, _plain(headers))
             return
         stream = (await self.send("Fetch.takeResponseBodyAsStream", requestId=held))["stream"]
         parts, total = [], 0
@@ -652,9 +659,14 @@ class _Visit:
             self._end("empty")  # also what is left of an answer that breaks off at once
         if self.fatal.done() or self._broken():
             return
-        dropped = {"content-encoding", "content-length", "transfer-encoding"}
-        kept = [pair for pair in self._read_as_we_do() if pair[0].lower() not in dropped]
-        await self._fulfil(held, self.status or 200, kept)
+        await self._fulfil(held, self.status or 200, _plain(self._read_as_we_do()))
+
+    def _cut(self, coding: str) -> bool:
+        """Whether bytes are missing that a browser would miss; it does not see them when it gets the rest."""
+        plain = coding in {"", "identity"}
+        if self._length() > len(self.body) if plain else self._length() > 0 and not self.body:
+            self._end("truncated" if plain else "encoding")
+        return self.fatal.done()
 
     def _read_as_we_do(self) -> list[tuple[str, str]]:
         """Return the headers with the charset our own decoding found: the browser trusts a wrong header."""
@@ -662,6 +674,8 @@ class _Visit:
         if kind and "html" not in kind.lower():
             return list(self.headers)
         found = decode(self.body, kind)
+        if f"charset={found.encoding}" in kind.lower().replace(" ", "").replace('"', ""):
+            return list(self.headers)
         others = [pair for pair in self.headers if pair[0].lower() != "content-type"]
         return [
             *others,

@@ -36,6 +36,8 @@ setTimeout(() => fetch('/data').then((r) => r.text()).then((text) => setTimeout(
     "/data": "通知".encode(),
     "/frames": b"<title>frames</title><iframe src=/slow></iframe><iframe srcdoc='<p>inner'></iframe>",
     "/packed": GBK,
+    "/says-gb2312": "<meta charset=utf-8><title>杭州市</title><p>政府</p>".encode(),
+    "/packed-says-gb2312": "<meta charset=utf-8><title>杭州市</title><p>政府</p>".encode(),
     "/asks": b"<title>asks</title><script>alert(1)</script>",
     "/goes": b"<script>location = '/gbk'</script>",
     "/cookie": b"<title></title><script>document.title = document.cookie; document.cookie = 'a=1'</script>",
@@ -57,11 +59,12 @@ class Site:
             path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
             self.asked.append(path)
             body = PAGES.get(path, b"")
-            coding = "Content-Encoding: gzip\r\n" if path == "/packed" else ""
+            coding = "Content-Encoding: gzip\r\n" if path.startswith("/packed") else ""
             body = gzip.compress(body) if coding else body
             status = "200 OK" if body else "404 Not Found"
+            charset = "; charset=gb2312" if "gb2312" in path else ""
             writer.write(
-                f"HTTP/1.1 {status}\r\n{coding}Content-Type: text/html\r\nX-Two: a\r\nX-Two: b\r\n"
+                f"HTTP/1.1 {status}\r\n{coding}Content-Type: text/html{charset}\r\nX-Two: a\r\nX-Two: b\r\n"
                 f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
                 + body
             )
@@ -105,6 +108,13 @@ def test_body_is_what_the_server_sent_and_dom_is_what_was_made_of_it() -> None:
     assert "政府" in page.dom
     assert page.headers.count(("X-Two", "a")) + page.headers.count(("X-Two", "b")) == 2
     assert (page.status, page.error, page.text_length) == (200, None, 2)
+
+
+@pytest.mark.parametrize("path", ["/says-gb2312", "/packed-says-gb2312"])
+def test_wrong_charset_of_the_header_does_not_beat_a_correct_body(path: str) -> None:
+    page, _ = render(path)
+    assert (page.title, page.body) == ("杭州市", PAGES[path])
+    assert "政府" in page.dom
 
 
 def test_packed_body_is_unpacked_once() -> None:
