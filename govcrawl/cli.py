@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -525,6 +526,68 @@ def recheck(quarter: str, mongo: str, workers: int | None, **given: Any) -> None
         f"({rate:.0f} pages/s with {workers} workers): {result}"
     )
     if found.failed or (given["edition"] is None and not found.same):
+        raise click.exceptions.Exit(1)
+
+
+@cli.command()
+@_QUARTER
+@click.option(
+    "--after",
+    type=click.FloatRange(0, 1000),
+    default=2.0,
+    show_default=True,
+    help="Hours since the last try of a link before it is tried again.",
+)
+@click.option("--proxy", default="", help="Forward proxy, such as http://127.0.0.1:3128.")
+@click.option(
+    "--contact", envvar="GOVCRAWL_CONTACT", default="", help="Mail address shown to the inspected servers."
+)
+@click.option(
+    "--delay",
+    type=click.FloatRange(0, 60),
+    default=0.25,
+    show_default=True,
+    help="Seconds between two requests to one host.",
+)
+@click.option("--browser/--no-browser", default=True, help="Let the browser give a second opinion.")
+@click.option(
+    "--workers", type=click.IntRange(1, 256), default=None, help="Processes; default: one per core."
+)
+@click.option("--edition", type=_FILE, default=None, help="Edition of the standard (TOML).")
+@database
+def relink(
+    *, quarter: str, mongo: str, after: float, workers: int | None, edition: Path | None, **given: Any
+) -> None:
+    """Try a quarter's dead and doubtful links again, hours after its inspection; then score.
+
+    The tries are kept as evidence. Links tried less than --after hours ago wait for a later pass.
+    """
+    from govcrawl.relink import relink as work  # noqa: PLC0415  (starts workers: only this command)
+
+    name = str(Quarter.parse(quarter))
+    options = Options.from_environment().with_(
+        proxy=_proxy(given["proxy"]),
+        contact=given["contact"],
+        delay=given["delay"],
+        browser=given["browser"],
+        workers=workers or os.cpu_count() or 1,
+    )
+    with resolve(mongo or None) as uri, opened(uri) as db:
+        found = work(db, uri, name, options, edition=edition, after=timedelta(hours=after))
+    changed = found.rechecked
+    for title, changes in (("指标", changed.changes), ("得分", changed.scores)):
+        if changes:
+            rows = ((one.site_id, one.rule or "—", one.before, one.after) for one in changes)
+            _table(("网站", title, "原结果", "现结果"), rows)
+    for site_id, reason in changed.failed:
+        click.echo(f"  {site_id}: {reason}", err=True)
+    states = ", ".join(f"{count} {state}" for state, count in sorted(found.states.items()))
+    click.echo(
+        f"{name}: {found.tried} links tried again" + (f": {states}" if states else "") + f"; "
+        f"{found.young} tried less than {after:g} h ago; "
+        f"{len(changed.changes)} rules and {len(changed.scores)} scores changed"
+    )
+    if changed.failed:
         raise click.exceptions.Exit(1)
 
 

@@ -74,14 +74,29 @@ def recheck(
     if rule is not None and rule not in standard.rules:
         raise GovcrawlError(f"--rule {rule}: not in edition {standard.id}; see: govcrawl rules")
     job = _Job(db, uri, standard, edition, rule, workers, keep, Rechecked(standard.id))
-    for source, sites in _sources(db, quarter, site).items():
+    for source, sites in sources(db, quarter, site).items():
         job.run(source, sites)
     if keep:
         score_quarter(db, quarter, standard)
     return job.found
 
 
-def _sources(db: Sync, quarter: str, site: str | None) -> dict[str, list[Site]]:
+def follow(
+    db: Sync,
+    uri: str,
+    source: str,
+    sites: list[Site],
+    opened: tuple[str, str],
+    *,
+    edition: Path | None,
+    workers: int,
+    found: Rechecked,
+) -> None:
+    """Check a run's sites again in an opened run with links of its own, and make that the results."""
+    _Job(db, uri, load_edition(edition), edition, None, workers, True, found).run(source, sites, opened)
+
+
+def sources(db: Sync, quarter: str, site: str | None) -> dict[str, list[Site]]:
     """Return the runs behind a quarter's results with the sites each of them stands for."""
     newest = reads.inspected(db, quarter)
     found: dict[str, list[Site]] = {}
@@ -108,9 +123,10 @@ class _Job:
     keep: bool
     found: Rechecked
 
-    def run(self, source: str, sites: list[Site]) -> None:
-        """Check the sites of one run again and compare."""
-        run, pages = open_recheck(self.db, source, [one.site_id for one in sites], self.standard.id)
+    def run(self, source: str, sites: list[Site], opened: tuple[str, str] | None = None) -> None:
+        """Check the sites of one run again, in a run that may be open already, and compare."""
+        names = [one.site_id for one in sites]
+        run, pages = opened or open_recheck(self.db, source, names, self.standard.id)
         try:
             self._work(run, pages, sites)
             for site in sites:
@@ -129,7 +145,7 @@ class _Job:
         with tempfile.TemporaryDirectory(prefix="govcrawl-recheck-") as folder:
             roster = Path(folder) / "roster.csv"
             write_sites(roster, sites)
-            options = _options(self.db, pages, run).with_(
+            options = options_of(self.db, pages, run).with_(
                 mongo=self.uri,
                 registry=str(roster),
                 edition=str(self.edition.resolve()) if self.edition else "",
@@ -154,7 +170,7 @@ def _silent(_: Progress) -> None:
     """Say nothing while it runs."""
 
 
-def _options(db: Sync, source: str, run: str) -> Options:
+def options_of(db: Sync, source: str, run: str) -> Options:
     """Return the options the source ran under, so that the same pages are read in the same order."""
     doc = reads.run_of(db, source)
     if doc is None:

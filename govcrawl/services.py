@@ -7,9 +7,9 @@ import hashlib
 import os
 import socket
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,11 +28,13 @@ from govcrawl.standard import Edition, load_edition
 from govcrawl.store.client import Async, connect, connect_async
 from govcrawl.store.ledger import Ledger, open_run, plan
 from govcrawl.store.links import LinkBook
+from govcrawl.store.patience import patient
 from govcrawl.store.schema import ensure_schema
 from govcrawl.store.server import resolve
 from govcrawl.store.writer import Writer
 
 SETTING = "GOVCRAWL_SERVICES"
+Clock = Callable[[], datetime]
 
 
 def roster_sha(sites: Iterable[Site]) -> str:
@@ -57,8 +59,9 @@ class Services:
     writer: Writer
     checker: LinkChecker | RecordedLinks
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, now: Clock = lambda: datetime.now(UTC)) -> None:
         self.options = options
+        self._now = now
         self.edition: Edition = load_edition(Path(options.edition) if options.edition else None)
         self.quarter = Quarter.parse(options.quarter)
         self.at: datetime = self.quarter.monitoring_point(options.at or None)
@@ -80,16 +83,16 @@ class Services:
         return self
 
     @classmethod
-    async def open(cls, options: Options) -> Services:
-        """Connect, make sure of the run, and start what is needed at once."""
-        self = cls(options)
+    async def open(cls, options: Options, now: Clock = lambda: datetime.now(UTC)) -> Services:
+        """Connect, make sure of the run, and start what is needed at once; `now` dates the tries of links."""
+        self = cls(options, now)
         uri = self._stack.enter_context(resolve(options.mongo or None))
         if not self.run:
             self._own_run(uri)
         self.db = connect_async(uri)
         self._stack.push_async_callback(self.db.client.close)
         self.ledger = Ledger(self.db)
-        self.book = LinkBook(self.db, self.source or self.run)
+        self.book = LinkBook(self.db, self.source or self.run, await self._later_passes())
         self.writer = await self._stack.enter_async_context(Writer(self.db, self.run, source=self.source))
         if options.browser and not options.replay and not self.source:
             await self._open_browser()
@@ -97,6 +100,13 @@ class Services:
         beat = asyncio.create_task(self._heartbeat(), name="lease heartbeat")
         self._stack.callback(beat.cancel)
         return self
+
+    async def _later_passes(self) -> list[str]:
+        """Return the runs that tried the links of our source again, the newest first."""
+        if not self.source:
+            return []
+        doc = await patient(lambda: self.db.runs.find_one({"_id": self.run}, {"links": 1})) or {}
+        return [str(run) for run in doc.get("links", ()) if run != self.source]
 
     async def close(self) -> None:
         """Store what waits and end everything this process started."""
@@ -147,6 +157,7 @@ class Services:
             retries=self.options.link_waits,
             allow=self._may_connect,
             second_opinion=self._look if self.browser else None,
+            now=self._now,
         )
         self._stack.push_async_callback(checker.close)
         return checker

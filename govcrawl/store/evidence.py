@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,12 @@ def source_of(db: Sync, run: str) -> str:
     return str(doc.get("source") or run)
 
 
+def link_runs(db: Sync, run: str) -> list[str]:
+    """Return the runs that hold the links a run rests on: later passes first, the inspection last."""
+    doc = db.runs.find_one({"_id": run}, {"source": 1, "links": 1}) or {}
+    return [str(one) for one in doc.get("links") or (doc.get("source") or run,)]
+
+
 def read(db: Sync, sha: str) -> bytes:
     """Return stored bytes by their SHA-256; raises GovcrawlError where they are missing."""
     doc = db.blobs.find_one({"_id": sha})
@@ -178,14 +185,22 @@ def _card(db: Sync, doc: Document) -> Document:
     ]
     shots = sorted({seen["screenshot"] for seen in doc["evidence"] if seen["screenshot"]})
     pictures = db.pictures.find({"run": run, "site_id": doc["site_id"], "sha256": {"$in": shots}})
-    links = db.links.find({"_id": {"$in": [key(run, url) for url in sorted(urls)]}, "state": "done"})
     return {
         "finding": doc,
         "run": db.runs.find_one({"_id": run}) or {},
         "pages": db.pages.find({"_id": {"$in": page_keys}}).sort("url").to_list(),
         "pictures": pictures.sort("_id").to_list(),
-        "links": links.sort("target").to_list(),
+        "links": list(_links(db, doc["run"], sorted(urls))),
     }
+
+
+def _links(db: Sync, run: str, urls: Sequence[str]) -> Iterator[Document]:
+    """Yield the newest verdict on each target, with the tries of all passes."""
+    runs = link_runs(db, run)
+    for url in urls:
+        keys = [key(one, url) for one in runs]
+        found = {doc["_id"]: doc for doc in db.links.find({"_id": {"$in": keys}, "state": "done"})}
+        yield from (found[name] for name in islice((one for one in keys if one in found), 1))
 
 
 def save(db: Sync, found: Mapping[str, Any], folder: Path) -> list[Path]:

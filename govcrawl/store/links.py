@@ -28,9 +28,10 @@ async def decide(db: Async, docs: Sequence[Document]) -> None:
 class LinkBook:
     """The targets of one run: `claim` what a page links to, `publish` verdicts, `poll` for others'."""
 
-    def __init__(self, db: Async, run: str) -> None:
+    def __init__(self, db: Async, run: str, later: Sequence[str] = ()) -> None:
         self.db = db
         self.run = run
+        self.later = later  # runs that tried links again, the newest first
 
     async def claim(
         self, targets: Iterable[str], owner: str, seconds: float
@@ -75,7 +76,10 @@ class LinkBook:
 
     async def poll(self, targets: Iterable[str]) -> dict[str, LinkCheck]:
         """Return the verdicts there are by now on these targets."""
-        wanted = {records.key(self.run, target): target for target in targets}
+        return await self._verdicts(self.run, targets)
+
+    async def _verdicts(self, run: str, targets: Iterable[str]) -> dict[str, LinkCheck]:
+        wanted = {records.key(run, target): target for target in targets}
         return {
             wanted[doc["_id"]]: records.link_of(doc)
             async for doc in self._read(wanted)
@@ -84,7 +88,12 @@ class LinkBook:
 
     async def settled(self, targets: Iterable[str]) -> tuple[list[str], dict[str, LinkCheck], list[str]]:
         """Answer like `claim` from a run that has ended: no target is left to check."""
-        return [], await self.poll(targets), []
+        left, known = set(targets), dict[str, LinkCheck]()
+        for run in (*self.later, self.run):
+            found = await self._verdicts(run, left)
+            known |= found
+            left -= found.keys()
+        return [], known, []
 
     async def _insert(self, docs: list[Document]) -> list[Document]:
         taken: list[Document] = []

@@ -1,28 +1,35 @@
-"""Runs over stored evidence: they have ledger rows and findings of their own, but no pages and no links."""
+"""Runs over stored evidence: they have ledger rows, findings and links tried again, but no pages."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from pymongo import ReplaceOne
 from pymongo.errors import DuplicateKeyError
 
-from govcrawl.items import GovcrawlError
+from govcrawl.items import GovcrawlError, LinkCheck
 from govcrawl.store.client import Document, Sync, clock
-from govcrawl.store.evidence import source_of
+from govcrawl.store.evidence import link_runs, source_of
+from govcrawl.store.records import link_doc, link_of
+
+AT_ONCE = 1000  # documents a write
 
 
-def open_recheck(db: Sync, source: str, sites: Sequence[str], edition: str) -> tuple[str, str]:
+def open_recheck(
+    db: Sync, source: str, sites: Sequence[str], edition: str, *, relink: bool = False
+) -> tuple[str, str]:
     """Open "<run>r<n>" over sites of a run; returns its id and the run whose pages it reads.
 
-    The source of a recheck that was kept is the run that fetched the pages.
+    The source of a recheck that was kept is the run that fetched the pages. With `relink` the new run's own
+    links come before those the source rests on.
     """
     pages = source_of(db, source)
     doc = db.runs.find_one({"_id": pages})
     if doc is None:
         raise GovcrawlError(f"run {pages} is not in the database")
     kept = {name: doc[name] for name in ("quarter", "at", "settings")}
-    started = clock(db.command("hello"))
+    started, links = clock(db.command("hello")), link_runs(db, source)
     while True:
         taken = [str(run["_id"]) for run in db.runs.find({"source": pages}, {"_id": 1})]
         numbers = [int(found[1]) for one in taken if (found := re.search(r"r(\d+)$", one))]
@@ -33,6 +40,7 @@ def open_recheck(db: Sync, source: str, sites: Sequence[str], edition: str) -> t
             "roster_sha": f"recheck of {pages}",
             "sites": sorted(sites),
             "source": pages,
+            "links": [run, *links] if relink else links,
             "started_at": started,
             "finished_at": None,
             "state": "open",
@@ -57,6 +65,24 @@ def adopt(db: Sync, run: str) -> None:
 
 def drop(db: Sync, run: str) -> None:
     """Remove a recheck that was only to be compared."""
-    for name in ("findings", "tallies", "seals", "ledger", "ledger_log"):
+    for name in ("findings", "links", "tallies", "seals", "ledger", "ledger_log"):
         db[name].delete_many({"run": run})
     db.runs.delete_one({"_id": run})
+
+
+def links_of(db: Sync, run: str) -> Iterator[LinkCheck]:
+    """Yield the newest verdict on each link target a run rests on."""
+    seen: set[str] = set()
+    for place in link_runs(db, run):
+        for doc in db.links.find({"run": place, "state": "done"}):
+            if doc["target"] not in seen:
+                seen.add(doc["target"])
+                yield link_of(doc)
+
+
+def keep_links(db: Sync, run: str, checks: Sequence[LinkCheck]) -> None:
+    """Store verdicts of a later pass as those of its run."""
+    docs = [link_doc(check, run) for check in checks]
+    for start in range(0, len(docs), AT_ONCE):
+        writes = [ReplaceOne({"_id": doc["_id"]}, doc, upsert=True) for doc in docs[start : start + AT_ONCE]]
+        db.links.bulk_write(writes, ordered=False)
