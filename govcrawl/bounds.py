@@ -45,7 +45,7 @@ MAX_ATTRIBUTES = 10_000
 
 MAX_SEGMENTS = 20
 MAX_PATTERN = 300  # addresses that differ in numbers only
-MAX_QUERY_PATTERN = 100  # the same, where the numbers are parameters
+MAX_QUERY_PATTERN = 200  # the same, where the numbers are parameters
 MAX_CALENDAR = 24  # addresses that name a day, a month or a year as a parameter
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from scrapy import signals
 from scrapy.crawler import Crawler
 from w3lib.html import get_meta_refresh
 
+from govcrawl.bounds import PathPatterns, markup, nesting
 from govcrawl.dealings import FORM
 from govcrawl.extract.columns import ColumnType, is_article_url
 from govcrawl.extract.footer import footer_sources
@@ -112,6 +114,8 @@ class SiteSpider(scrapy.Spider):
         self._stored: dict[tuple[str, bool], Any] = {}
         self._files: dict[str, asyncio.Future[str]] = {}  # scripts and frames of this site, each fetched once
         self._pages = 0
+        self._patterns = PathPatterns()
+        self._traps: Counter[str] = Counter()  # addresses not visited, by the name of their trap
         self._facts: dict[str, Any] = {}  # seen outside the site's own pages: a recheck needs them again
 
     @classmethod
@@ -135,6 +139,9 @@ class SiteSpider(scrapy.Spider):
             failed = f"not finished within {options.site_seconds:.0f} s"
         state = self.inspection
         counts = {"pages": self._pages, "columns": len(state.columns), "links": len(state.checks)}
+        if self._traps:
+            counts["traps"] = self._traps.total()
+            self._facts["traps"] = dict(self._traps)
         self.done = SiteDone(self.site.site_id, counts, failed, facts=self._facts)
         yield self.done
 
@@ -207,7 +214,7 @@ class SiteSpider(scrapy.Spider):
             ]
             if not visits or self._left() <= 0:
                 break
-            async for page in self._visit(visits[: self._left()]):
+            async for page in self._visit(visits):
                 await self._take(page)
                 if not page.error:
                     self.inspection.learn(self.inspection.inner_columns(page), page.url)
@@ -229,7 +236,7 @@ class SiteSpider(scrapy.Spider):
         """Visit the leaders' own pages."""
         columns = [column for _, column in sorted(self.inspection.columns.items())]
         visits = [Visit(url, Role.LEADER, one.name, one.url) for one in columns for _, url in one.people]
-        async for page in self._visit(visits[: min(_PEOPLE, max(0, self._left()))]):
+        async for page in self._visit(visits, _PEOPLE):
             await self._take(page)
 
     async def _documents(self) -> None:
@@ -250,7 +257,7 @@ class SiteSpider(scrapy.Spider):
             for url in dict.fromkeys(urls)
             if url and self.site.owns(url) and not _FILE.search(urlsplit(url).path)
         ]
-        async for page in self._visit(visits[: max(0, self._left())]):
+        async for page in self._visit(visits):
             await self._take(page)
 
     async def _articles(self) -> None:
@@ -269,7 +276,7 @@ class SiteSpider(scrapy.Spider):
             for url in dict.fromkeys((*needed, *rest))
             if url not in self._seen and self.site.owns(url) and not _FILE.search(urlsplit(url).path)
         ]
-        async for page in self._visit(visits[: max(0, self._left() - _SEARCHES)]):
+        async for page in self._visit(visits, self._left() - _SEARCHES):
             await self._take(page)
 
     async def _recorded(self) -> None:
@@ -279,7 +286,7 @@ class SiteSpider(scrapy.Spider):
             return
         pages = [page for page in recording.pages_of(self.site) if page.url not in self._seen]
         visits = [Visit(page.url, _recorded_role(page.role), page.title, self.site.url) for page in pages]
-        async for page in self._visit(visits[: max(0, self._left())]):
+        async for page in self._visit(visits):
             await self._take(page)
 
     async def _searches(self) -> None:
@@ -327,13 +334,14 @@ class SiteSpider(scrapy.Spider):
     def _left(self) -> int:
         return self.services.options.page_budget - self._pages
 
-    async def _visit(self, visits: Sequence[Visit]) -> AsyncIterator[Page]:
-        """Fetch pages a few at a time and yield them in the order given."""
-        visits = [visit for visit in visits if visit.url not in self._seen]
-        self._seen.update(visit.url for visit in visits)
+    async def _visit(self, visits: Sequence[Visit], most: int | None = None) -> AsyncIterator[Page]:
+        """Fetch pages a few at a time, as many as are left, and yield them in the order given."""
         width = self.services.options.per_host
         running: list[asyncio.Task[Page]] = []
-        queue = iter(visits)
+        left = self._left()
+        queue = iter(
+            [visit async for visit in self._admitted(visits, left if most is None else min(most, left))]
+        )
         try:
             while True:
                 while len(running) < width and (visit := next(queue, None)) is not None:
@@ -345,6 +353,30 @@ class SiteSpider(scrapy.Spider):
             for task in running:
                 task.cancel()
 
+    async def _admitted(self, visits: Sequence[Visit], most: int) -> AsyncIterator[Visit]:
+        """Yield the visits that are new and no trap; a trap takes no place of the budget."""
+        for visit in visits:
+            if most <= 0:
+                return
+            if visit.url in self._seen:
+                continue
+            self._seen.add(visit.url)
+            trap = self._patterns.admit(visit.url)
+            if trap is None:
+                most -= 1
+                yield visit
+                continue
+            self._traps[trap] += 1
+            if self._traps[trap] == 1:
+                await self._note_trap(visit, trap)
+
+    async def _note_trap(self, visit: Visit, trap: str) -> None:
+        """Keep the first address of a trap as a page that was not visited; no rule reads it."""
+        if self.services.source:
+            return
+        page = replace(self._page(visit), role=Role.OTHER, error=trap, fetched_at=None)
+        await self._store(page)
+
     async def _take(self, page: Page) -> None:
         if page.error in _UNSEEN:
             return
@@ -355,6 +387,9 @@ class SiteSpider(scrapy.Spider):
         """Send a page through the pipelines and wait: a slow database slows the crawl down."""
         self._seen.add(page.url)
         self._pages += 1
+        await self._store(page)
+
+    async def _store(self, page: Page) -> None:
         await self.crawler.engine.scraper.start_itemproc_async(page, response=None)  # type: ignore[union-attr]
 
     # --- one page -------------------------------------------------------------------------------------------
@@ -407,8 +442,8 @@ class SiteSpider(scrapy.Spider):
             page = await self._try(visit)
         return page
 
-    async def _try(self, visit: Visit) -> Page:
-        page = Page(
+    def _page(self, visit: Visit) -> Page:
+        return Page(
             self.site,
             self.inspection.quarter,
             visit.url,
@@ -418,6 +453,9 @@ class SiteSpider(scrapy.Spider):
             referrer=visit.referrer,
             column=visit.column,
         )
+
+    async def _try(self, visit: Visit) -> Page:
+        page = self._page(visit)
         if self.services.source:
             page.error = _NOT_STORED
             return page
@@ -456,7 +494,10 @@ class SiteSpider(scrapy.Spider):
             and not start.startswith((b"<!doctype", b"<html", b"<head"))
         ):
             return "not_html"
-        return None if page.body else "empty"
+        if not page.body:
+            return "empty"
+        # What lies behind such markup is not read: the page would be judged by a part of itself.
+        return markup(page.body) or (None if page.role is Role.OTHER else nesting(page.tree))
 
     # --- what belongs to a page -----------------------------------------------------------------------------
 
