@@ -24,6 +24,7 @@ from govcrawl.checking import bound
 from govcrawl.extract.safety import Watch
 from govcrawl.items import GovcrawlError, Site
 from govcrawl.options import Options
+from govcrawl.pace import window_of
 from govcrawl.quarter import Quarter
 from govcrawl.results import occurrences, score_quarter
 from govcrawl.sites import import_roster, load_sites
@@ -135,6 +136,15 @@ def opened(mongo: str) -> Iterator[Sync]:
 @click.option(
     "--screenshots", type=click.IntRange(0, 200), default=None, help="Pictures per site; default: 6."
 )
+@click.option(
+    "--window", default="", metavar="HOURS", help="Hours sites may be asked in, Beijing time: 20:00-06:00."
+)
+@click.option(
+    "--per-day", type=click.IntRange(0), default=0, help="Requests of a site a day, of all runs; 0: no limit."
+)
+@click.option(
+    "--request-log", type=_FILE, default=None, help="Folder for the log that `govcrawl requests` audits."
+)
 @click.option("--recheck-open", is_flag=True, help="Only sites with faults at their last inspection.")
 @click.option("--summary", type=_FILE, default=None, help="File for the final figures as JSON.")
 @database
@@ -165,6 +175,9 @@ def inspect(site_ids: tuple[str, ...], **given: Any) -> None:
         delay=given["delay"],
         page_budget=given["budget"],
         browser=given["browser"],
+        window=_window(given["window"]),
+        per_day=given["per_day"],
+        request_log=str(given["request_log"].resolve()) if given["request_log"] else "",
         workers=given["workers"] or os.cpu_count() or 1,
         **({} if given["screenshots"] is None else {"screenshots": given["screenshots"]}),
     )
@@ -208,6 +221,14 @@ def _proxy(text: str) -> str:
         usable = False
     if text and not usable:
         raise GovcrawlError(f"--proxy {text}: write http://HOST:PORT")
+    return text
+
+
+def _window(text: str) -> str:
+    try:
+        window_of(text)
+    except ValueError:
+        raise GovcrawlError(f"--window {text}: write hours of the day such as 20:00-06:00") from None
     return text
 
 
@@ -257,6 +278,30 @@ def _end(progress: Progress, failed: list[tuple[str, str]], summary: Path | None
     for site_id, reason in failed[:50]:
         click.echo(f"  {site_id}: {reason}", err=True)
     if progress.failed or progress.left:
+        raise click.exceptions.Exit(1)
+
+
+@cli.command()
+@click.argument("folder", type=_FILE)
+def requests(folder: Path) -> None:
+    """Audit the log of requests in FOLDER: exit code 1 when a limit was passed.
+
+    Every host has its gap and its requests in flight, every address its own, every site its hours and its
+    requests of a day, over all processes of the run.
+    """
+    from govcrawl.requestlog import audit  # noqa: PLC0415  (only this command)
+
+    found = audit(folder)
+    for one in found.broken[:50]:
+        click.echo(one)
+    gap = "—" if found.least_gap is None else f"{found.least_gap:.3f} s"
+    click.echo(
+        f"{found.requests} requests of {found.processes} processes at {found.hosts} hosts: least gap {gap}, "
+        f"at most {found.most_at_host} in flight at a host, {found.most_at_address} at an address, "
+        f"{found.fastest_address} starts a second at an address, {found.most_a_day} of a site a day: "
+        + (f"{len(found.broken)} limits passed" if found.broken else "all limits held")
+    )
+    if found.broken:
         raise click.exceptions.Exit(1)
 
 

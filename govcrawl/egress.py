@@ -268,6 +268,16 @@ class Guard:
             raise self._refusal(ip, "not an address")
         self._check_address(address, ip, port)
 
+    def permits(self, host: str, port: int, ip: str = "") -> bool:
+        """Tell whether a host may be asked, at the address it was resolved to where that is known."""
+        try:
+            self.check(host, port)
+            if ip and not self._named(_plain(host), port):
+                self.check_ip(ip, port)
+        except Forbidden:
+            return False
+        return True
+
     def connector(self, **options: Any) -> TCPConnector:
         """Return an aiohttp connector that resolves through this guard and checks every socket it opens."""
         from aiohttp import TCPConnector  # noqa: PLC0415  (only the link checker needs aiohttp)

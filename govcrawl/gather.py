@@ -22,7 +22,7 @@ from scrapy.http import Response
 
 from govcrawl.bounds import Bounded, BoundedHandler, reason
 from govcrawl.egress import Forbidden
-from govcrawl.pace import retry_after
+from govcrawl.pace import NotNow, host_of, retry_after
 from govcrawl.services import Services
 
 _ERRORS: tuple[tuple[type[BaseException], str], ...] = (
@@ -64,10 +64,13 @@ class PoliteHandler(BoundedHandler):
             return services.recording.respond(request)
         if services.options.proxy:
             request.meta.setdefault("proxy", services.options.proxy)
-        async with services.pace.turn(request.url, await _address(services, request.url)):
-            started = time.monotonic()
-            response = await super().download_request(request)
-            elapsed = time.monotonic() - started
+        while True:
+            try:
+                response, elapsed = await self._in_turn(services, request)
+            except NotNow as refused:
+                await self._wait(services, request, refused.reason)
+            else:
+                break
         request.meta["elapsed"] = elapsed
         wait = response.headers.get("Retry-After")
         if response.status == 429 or (wait and response.status == 503):
@@ -76,20 +79,28 @@ class PoliteHandler(BoundedHandler):
             services.pace.observe(request.url, elapsed)
         return response
 
+    async def _in_turn(self, services: Services, request: Request) -> tuple[Response, float]:
+        async with services.pace.turn(request.url, await _address(services, request.url)):
+            started = time.monotonic()
+            response = await super().download_request(request)
+            return response, time.monotonic() - started
+
+    async def _wait(self, services: Services, request: Request, why: str) -> None:
+        """Wait for the site's hours, or for its next day; neither counts as time of the page or the site."""
+        seconds = await services.ration.wait(host_of(request.url), why)
+        if "page_begun" in request.meta:
+            request.meta["page_begun"] += seconds
+        self.crawler.spider.waited(seconds)  # type: ignore[union-attr]
+
 
 async def _address(services: Services, url: str) -> str | None:
-    """Return the address the request will connect to; a forward proxy looks names up itself."""
-    if services.options.proxy:
-        return None
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    """Return the address the request will connect to, with the errors of a download."""
     try:
-        found = await services.guard.resolve(host, parts.port or (443 if parts.scheme == "https" else 80))
+        return await services.address(url)
     except Forbidden as error:
         raise Bounded("blocked") from error
     except OSError as error:
-        raise CannotResolveHostError(host) from error
-    return found[0]
+        raise CannotResolveHostError(urlsplit(url).hostname or "") from error
 
 
 def name_of(error: BaseException) -> str:

@@ -72,6 +72,8 @@ class Site:
     platform: str = ""  # a name of spiders.platforms; empty: found out from the markup
     allowed_hosts: tuple[str, ...] = ()  # further hosts that belong to the site
     authorised: bool = False  # the office may crawl against robots.txt
+    window: str = ""  # hours of the day it may be crawled in, such as 20:00-06:00; empty: the command's
+    per_day: int = 0  # requests a day; 0: the command's
 
     @property
     def host(self) -> str:

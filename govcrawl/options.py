@@ -47,6 +47,10 @@ class Options:
     browser: bool = True
     chromium: str = ""  # path of the browser; else the first of browser.EXECUTABLES
     lease_seconds: float = 120.0
+    window: str = ""  # hours of the day, Beijing time, sites may be crawled in, such as 20:00-06:00
+    per_day: int = 0  # requests of a site a day; 0: no limit
+    timetable: str = ""  # file in which the processes of a machine keep the pace together
+    request_log: str = ""  # folder in which each process notes its requests
     allow: tuple[str, ...] = ()  # inner addresses, networks or hosts (and ports) that may be reached
 
     @classmethod

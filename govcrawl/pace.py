@@ -5,22 +5,47 @@ from __future__ import annotations
 import asyncio
 import re
 import time as clocks
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from govcrawl.timetable import Timetable
 
 LONGEST_WAIT = 120.0  # seconds a Retry-After or a back-off may hold a host: longer stalls the inspection
 LONGEST_CRAWL_DELAY = 30.0  # a robots.txt asking for more would keep a site out of the quarter
+PER_ADDRESS = 8  # requests in flight at an address behind many hosts
 _FIRST_BACK_OFF = 1.0
 _GAP_AFTER_REFUSAL = 0.1  # the least a host that refused is given, however small the gap was
 _CALM = 30.0  # seconds without a refusal that heal one refusal
 _GOOD = 0.25  # part of a refusal that one good answer heals
 _WIDEST = 4.0  # slow answers widen the gap at most this many times
 _CROWD = 1024  # gates kept before idle ones are dropped
+_WINDOW = re.compile(r"(\d{1,2}:\d{2})\s*[-–—~]\s*(\d{1,2}:\d{2})")
 _HOST = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/?#\\@]*@)?(\[[^\]]*\]|[^/?#\\:@]*)", re.IGNORECASE)
 
 Log = Callable[[float, str, str | None], None]
+Places = tuple[tuple[int, int], ...]
+Record = Callable[[float, float, str, str | None], None]
+Admit = Callable[[str], Awaitable[str | None]]
+
+
+class Wanted(NamedTuple):
+    """One host or address a request needs: its name, the gap after this start, and how many may fly."""
+
+    name: str
+    gap: float
+    limit: int
+
+
+class NotNow(Exception):  # noqa: N818  (an outcome, not an error)
+    """A site may not be asked now; `reason` is outside_window or daily_budget."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def retry_after(value: str | bytes | None, now: datetime) -> float | None:
@@ -44,6 +69,22 @@ def host_of(url: str) -> str:
     return match[1].lower() if match else ""
 
 
+def window_of(text: str) -> tuple[time, time] | None:
+    """Read a crawl window such as 20:00-06:00, Beijing time; None for none. Raises ValueError."""
+    if not text:
+        return None
+    found = _WINDOW.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(text)
+    try:
+        opens, closes = (time.fromisoformat(part.zfill(5)) for part in found.groups())
+    except ValueError as error:
+        raise ValueError(text) from error
+    if opens == closes:
+        raise ValueError(text)
+    return opens, closes
+
+
 def until_open(now: datetime, opens: time, closes: time) -> timedelta:
     """Return how long a site's crawl window stays shut; zero inside it. A window may span midnight."""
     clock = now.time().replace(tzinfo=None)
@@ -54,25 +95,6 @@ def until_open(now: datetime, opens: time, closes: time) -> timedelta:
     return (start if start > now else start + timedelta(days=1)) - now
 
 
-class Budget:
-    """Count the requests of each site and day against a daily limit."""
-
-    def __init__(self, per_day: int) -> None:
-        self._per_day = per_day
-        self._day: date | None = None
-        self._used: Counter[str] = Counter()
-
-    def take(self, site_id: str, day: date) -> bool:
-        """Use one request of a site's day; False when the day's budget is spent."""
-        if day != self._day:
-            self._day = day
-            self._used.clear()
-        if self._used[site_id] >= self._per_day:
-            return False
-        self._used[site_id] += 1
-        return True
-
-
 class _Gate:
     """One host or one address: who is in flight, who waits, and when the next may start."""
 
@@ -81,6 +103,7 @@ class _Gate:
         "gap",
         "latency",
         "limit",
+        "name",
         "ready",
         "refusals",
         "refused_at",
@@ -89,7 +112,8 @@ class _Gate:
         "waiting",
     )
 
-    def __init__(self, gap: float, limit: int) -> None:
+    def __init__(self, name: str, gap: float, limit: int) -> None:
+        self.name = name  # in the timetable shared with other processes
         self.gap = gap
         self.limit = limit
         self.active = 0
@@ -158,7 +182,7 @@ class _Gate:
 class _Turn:
     """One request's place: entered when it may start, left when it has ended."""
 
-    __slots__ = ("_address", "_host", "_ip", "_name", "_pace")
+    __slots__ = ("_address", "_began", "_host", "_ip", "_name", "_pace", "_places")
 
     def __init__(self, pace: Pace, name: str, ip: str | None) -> None:
         self._pace = pace
@@ -173,10 +197,11 @@ class _Turn:
         if address is not None:
             address.users += 1
         try:
-            now = await pace.both_ready(host, address)
+            now, self._places = await pace.both_ready(host, address, self._name)
         except BaseException:
             self._forget()
             raise
+        self._began = now
         host.start(now)
         if address is not None:
             address.start(now)
@@ -184,6 +209,7 @@ class _Turn:
             pace.log(now, self._name, self._ip)
 
     async def __aexit__(self, *_error: object) -> None:
+        self._pace.ended(self._places, self._began, self._name, self._ip)
         self._host.leave()
         if self._address is not None:
             self._address.leave()
@@ -199,9 +225,11 @@ class Pace:
     """Keep every host and every address behind many hosts within its limits.
 
     A host gets one start every `delay` seconds and at most `per_host` requests in flight. An address gets
-    `ip_rate` starts a second (default: one every quarter of `delay`) and at most `per_ip` in flight, shared
-    evenly by the `workers` processes of a run. A waiter holds the place of its host, so the hosts of one
-    address take turns whatever the length of their queues.
+    `ip_rate` starts a second (default: one every quarter of `delay`) and at most `per_ip` in flight. With a
+    `timetable` the processes that share it keep these limits together; without one, each of `workers`
+    processes takes an even part of an address. `admit` may refuse a host for now (`NotNow`); `record` is
+    told of each request that ended: start, end, host, address. A waiter holds the place of its host, so the
+    hosts of one address take turns whatever the length of their queues.
 
         async with pace.turn(url, ip):
             answer = await fetch(url)
@@ -213,16 +241,23 @@ class Pace:
         *,
         delay: float = 0.25,
         per_host: int = 4,
-        per_ip: int = 8,
+        per_ip: int = PER_ADDRESS,
         ip_rate: float | None = None,
         workers: int = 1,
         clock: Callable[[], float] = clocks.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         log: Log | None = None,
+        timetable: Timetable | None = None,
+        admit: Admit | None = None,
+        record: Record | None = None,
     ) -> None:
+        workers = 1 if timetable else workers
         self.delay = delay
         self.log = log
         self.per_host = per_host
+        self._timetable = timetable
+        self._admit = admit
+        self._record = record
         self._per_ip = max(1, per_ip // workers)
         self._ip_gap = (1 / ip_rate if ip_rate else delay / 4) * workers
         self._clock = clock
@@ -251,6 +286,8 @@ class Pace:
         wait = min(max(wait, 0.0), LONGEST_WAIT)
         gate.refused_at = max(gate.refused_at, now + wait)
         gate.ready = max(gate.ready, now + wait)
+        if self._timetable is not None:
+            self._timetable.hold(gate.name, gate.ready)
         return wait
 
     def crawl_delay(self, host: str, seconds: float) -> None:
@@ -274,31 +311,67 @@ class Pace:
         """Return the gate of a host."""
         gate = self._hosts.get(host)
         if gate is None:
-            gate = self._hosts[host] = _Gate(self._gap_of(host), self.per_host)
+            gate = self._hosts[host] = _Gate(f"host {host}", self._gap_of(host), self.per_host)
         return gate
 
     def ip_gate(self, ip: str) -> _Gate:
         """Return the gate of an address."""
         gate = self._ips.get(ip)
         if gate is None:
-            gate = self._ips[ip] = _Gate(self._ip_gap, self._per_ip)
+            gate = self._ips[ip] = _Gate(f"address {ip}", self._ip_gap, self._per_ip)
         return gate
 
-    async def both_ready(self, host: _Gate, address: _Gate | None) -> float:
-        """Wait until a host and its address may start; both doors are then held. Return the time."""
+    async def both_ready(self, host: _Gate, address: _Gate | None, name: str) -> tuple[float, Places]:
+        """Wait until a host and its address may start; both doors are then held. Return time and places."""
         await host.enter()
         try:
+            admitted = self._admit is None
             while True:
                 now = await self._ready(host)
-                if address is None:
-                    return now
-                now = await self._enter(address)
-                if host.ready <= now:
-                    return now
-                address.open_door()  # the host was held meanwhile: others of the address go first
+                if address is not None:
+                    now = await self._enter(address)
+                try:
+                    if not admitted:
+                        await self._ask(name)
+                        admitted, now = True, self._clock()
+                    places = self._take(host, address, now) if host.ready <= now else None
+                except BaseException:
+                    if address is not None:
+                        address.open_door()
+                    raise
+                if places is not None:
+                    return now, places
+                if address is not None:
+                    address.open_door()  # the host was held meanwhile: others of the address go first
         except BaseException:
             host.open_door()
             raise
+
+    def _take(self, host: _Gate, address: _Gate | None, now: float) -> Places | None:
+        """Take places among all processes; None where others were first, and the gates know until when."""
+        if self._timetable is None:
+            return ()
+        gates = [gate for gate in (host, address) if gate is not None]
+        wanted = [Wanted(gate.name, gate.current_gap(now), gate.limit) for gate in gates]
+        found = self._timetable.start(wanted, now)
+        if isinstance(found, tuple):
+            return found
+        for gate, wait in zip(gates, found, strict=True):
+            gate.ready = max(gate.ready, now + wait)
+        return None
+
+    async def _ask(self, name: str) -> None:
+        """Use one request of the host's site; raises NotNow where there is none."""
+        why = await self._admit(name) if self._admit else None
+        if why is not None:
+            raise NotNow(why)
+
+    def ended(self, places: Places, began: float, host: str, ip: str | None) -> None:
+        """Give a request's places back and note it."""
+        if self._timetable is not None:
+            self._timetable.leave(places)
+        if self._record is not None:
+            self._record(began, self._clock(), host, ip)
 
     async def _enter(self, gate: _Gate) -> float:
         await gate.enter()

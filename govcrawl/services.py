@@ -14,24 +14,28 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from govcrawl.browser import Browser
+from govcrawl.browser import Browser, Rendered
 from govcrawl.egress import Forbidden, Guard, host_literal
 from govcrawl.items import Site
 from govcrawl.links import LinkChecker, Seen
 from govcrawl.options import Options
-from govcrawl.pace import Pace
+from govcrawl.pace import NotNow, Pace
 from govcrawl.proxy import EgressProxy
 from govcrawl.quarter import Quarter
+from govcrawl.ration import Ration
 from govcrawl.replay import RecordedLinks, Recording
+from govcrawl.requestlog import RequestLog
 from govcrawl.sites import load_sites
 from govcrawl.standard import Edition, load_edition
 from govcrawl.store.client import Async, connect, connect_async
 from govcrawl.store.ledger import Ledger, open_run, plan
 from govcrawl.store.links import LinkBook
 from govcrawl.store.patience import patient
+from govcrawl.store.rations import take
 from govcrawl.store.schema import ensure_schema
 from govcrawl.store.server import resolve
 from govcrawl.store.writer import Writer
+from govcrawl.timetable import Timetable
 
 SETTING = "GOVCRAWL_SERVICES"
 Clock = Callable[[], datetime]
@@ -71,9 +75,23 @@ class Services:
         self.sites = {
             site.site_id: site for site in load_sites(Path(options.registry) if options.registry else None)
         }
-        self.pace = Pace(delay=options.delay, per_host=options.per_host, workers=max(1, options.workers))
-        self.guard = Guard([*options.egress(), *_stated(self.sites.values())])
+        self.ration = Ration(self.sites.values(), self._draw, window=options.window, per_day=options.per_day)
+        self.timetable = Timetable(Path(options.timetable)) if options.timetable else None
+        self._log = RequestLog.open(options, self.owner, self.ration) if options.request_log else None
+        self.pace = Pace(
+            delay=options.delay,
+            per_host=options.per_host,
+            workers=max(1, options.workers),
+            timetable=self.timetable,
+            admit=self.ration.admit if self.ration else None,
+            record=self._log.note if self._log else None,
+        )
+        self.allowed = [*options.egress(), *_stated(self.sites.values())]
+        self.guard = Guard(self.allowed)
         self._stack = AsyncExitStack()
+        for shared in (self.timetable, self._log):
+            if shared is not None:
+                self._stack.callback(shared.close)
         self.browser: Browser | None = None
         self.recording = Recording.open(Path(options.replay)) if options.replay else None
         self.user_agent = options.user_agent
@@ -155,22 +173,42 @@ class Services:
             user_agent=self.user_agent,
             proxy=self.options.proxy or None,
             retries=self.options.link_waits,
-            allow=self._may_connect,
+            allow=self.guard.permits,
             second_opinion=self._look if self.browser else None,
             now=self._now,
         )
         self._stack.push_async_callback(checker.close)
         return checker
 
-    def _may_connect(self, ip: str) -> bool:
+    async def _draw(self, site_id: str, day: str, share: int, limit: int) -> int:
+        return await take(self.db, site_id, day, share, limit)
+
+    async def render(self, url: str, site_id: str) -> Rendered:
+        """Render a page in its turn: to its host and address it is one request that takes long."""
+        assert self.browser is not None
         try:
-            self.guard.check_ip(ip, 80)
+            async with self.pace.turn(url, await self.address(url)):
+                return await self.browser.render(url, site_id=site_id)
+        except NotNow as refused:
+            return Rendered(url, error=refused.reason)
         except Forbidden:
-            return False
-        return True
+            return Rendered(url, error="blocked")
+        except OSError:
+            return Rendered(url, error="dns")
+
+    async def address(self, url: str) -> str | None:
+        """Return the address a request will connect to; None where a forward proxy looks names up.
+
+        Raises Forbidden or, for a name that does not resolve, OSError.
+        """
+        if self.options.proxy:
+            return None
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        return (await self.guard.resolve(parts.hostname or "", port))[0]
 
     async def _look(self, url: str) -> Seen | None:
         if self.browser is None:
             return None
-        seen = await self.browser.render(url, site_id="links")
+        seen = await self.render(url, "links")
         return Seen(seen.status, seen.final_url, seen.text_length, seen.title, seen.error)

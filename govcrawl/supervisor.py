@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -89,6 +90,11 @@ class Supervisor:
     def run(self, report: Callable[[Progress], None]) -> Progress:
         """Work until nothing is planned or leased; Ctrl-C stops the workers and leaves the run open."""
         self._release_dead()
+        with tempfile.TemporaryDirectory(prefix="govcrawl-run-") as folder:
+            self.options = self.options.with_(timetable=self.options.timetable or f"{folder}/timetable")
+            return self._work(report)
+
+    def _work(self, report: Callable[[Progress], None]) -> Progress:
         try:
             for _ in range(min(self.options.workers, max(1, len(self.sites)))):
                 self._start()

@@ -108,7 +108,7 @@ async def work(options: Options, reactor: Any) -> None:
     settings = Settings()
     settings.setmodule("govcrawl.settings")
     settings.set(SETTING, services, priority="cmdline")
-    settings.set("EGRESS_ALLOW", options.egress(), priority="cmdline")
+    settings.set("EGRESS_ALLOW", services.allowed, priority="cmdline")
     ScrapyResolver(services.guard, reactor).install_on_reactor()
     worker = Worker(services, settings)
     loop = asyncio.get_running_loop()

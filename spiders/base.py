@@ -114,6 +114,8 @@ class SiteSpider(scrapy.Spider):
         self._stored: dict[tuple[str, bool], Any] = {}
         self._files: dict[str, asyncio.Future[str]] = {}  # scripts and frames of this site, each fetched once
         self._pages = 0
+        self._deadline: asyncio.Timeout | None = None
+        self._waited_until = 0.0
         self._patterns = PathPatterns()
         self._traps: Counter[str] = Counter()  # addresses not visited, by the name of their trap
         self._facts: dict[str, Any] = {}  # seen outside the site's own pages: a recheck needs them again
@@ -133,7 +135,7 @@ class SiteSpider(scrapy.Spider):
         await self._open()
         options = self.services.options
         try:
-            async with asyncio.timeout(options.site_seconds):
+            async with asyncio.timeout(options.site_seconds) as self._deadline:
                 failed = await self._gather()
         except TimeoutError:
             failed = f"not finished within {options.site_seconds:.0f} s"
@@ -525,7 +527,7 @@ class SiteSpider(scrapy.Spider):
         await self._include(page, [*own, *unseen_scripts(page)[:4]])
         if not self._hollow(page) or self.services.browser is None:
             return page
-        seen = await self.services.browser.render(page.final_url, site_id=self.site.site_id)
+        seen = await self.services.render(page.final_url, self.site.site_id)
         if seen.error or not seen.dom:
             page.notes += (f"render: {seen.error or 'no document'}",)
             return page
@@ -614,6 +616,14 @@ class SiteSpider(scrapy.Spider):
                 await self._check_links(mine, take)
         for target in waiting:
             take(LinkCheck(target, LinkState.UNKNOWN, reason="another worker's check did not end"))
+
+    def waited(self, seconds: float) -> None:
+        """Take the time a request waited for the site's hours from its own time; waits at once count once."""
+        now = asyncio.get_running_loop().time()
+        counted = seconds - max(0.0, self._waited_until - (now - seconds))
+        self._waited_until = now
+        if self._deadline is not None and counted > 0 and (due := self._deadline.when()) is not None:
+            self._deadline.reschedule(due + counted)
 
     # --- politeness -----------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from govcrawl.egress import Guard
 from govcrawl.items import LinkCheck, LinkState
 from govcrawl.links import LinkChecker, Seen, normalise
 from govcrawl.links.address import follow, leads_home, made_up, neighbourhood
@@ -367,7 +368,7 @@ def test_a_proxy_that_is_down_makes_no_link_dead() -> None:
 def test_the_guard_is_asked_before_every_hop(host: str) -> None:
     async def scenario(base: str, state: linkfarm.State) -> Any:
         port = base.rpartition(":")[2]
-        found = await decide([f"http://{host}:{port}/plain/1.html"], allow=lambda _ip: False)
+        found = await decide([f"http://{host}:{port}/plain/1.html"], allow=lambda *_: False)
         return next(iter(found.values())), state.log
 
     check, log = on_farm(scenario)
@@ -381,12 +382,39 @@ def test_a_redirect_past_the_guard_is_not_followed() -> None:
         state.pages["/out/1.html"] = linkfarm.answer(
             302, Location=f"http://{linkfarm.LIMITED_HOST}:{port}/limited/1.html"
         )
-        found = await decide([f"{base}/out/1.html"], allow=lambda ip: ip != linkfarm.LIMITED_HOST)
+        found = await decide(
+            [f"{base}/out/1.html"], allow=lambda _host, _port, ip: ip != linkfarm.LIMITED_HOST
+        )
         return next(iter(found.values())), [target for _, target in state.log]
 
     check, asked = on_farm(scenario)
     assert (check.state, check.error) == (LinkState.UNKNOWN, "forbidden_address")
     assert asked == ["/out/1.html"]
+
+
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f.1", "localhost", "127。0。0。1", "[::1]"])
+def test_a_proxy_is_not_sent_to_inner_addresses(host: str) -> None:
+    async def scenario(base: str, state: linkfarm.State) -> Any:
+        guard = Guard([base.partition("//")[2]])
+        found = await decide([f"http://{host}:9/a.html"], proxy=base, allow=guard.permits)
+        return next(iter(found.values())), state.log
+
+    check, log = on_farm(scenario)
+    assert (check.state, check.error) == (LinkState.UNKNOWN, "forbidden_address")
+    assert log == []
+
+
+def test_an_exception_for_one_port_opens_no_other() -> None:
+    async def scenario(base: str, state: linkfarm.State) -> Any:
+        port = int(base.rpartition(":")[2])
+        targets = [f"http://{host}:{port}/plain/1.html" for host in ("127.0.0.1", "localhost")]
+        passed = await decide(targets, allow=Guard([f"127.0.0.1:{port}"]).permits)
+        barred = await decide(targets, allow=Guard(["127.0.0.1:9", "localhost:9"]).permits)
+        named = await decide(targets[1:], allow=Guard([f"localhost:{port}"]).permits)
+        return [[one.error for _, one in sorted(found.items())] for found in (passed, barred, named)]
+
+    inner = "forbidden_address"
+    assert on_farm(scenario) == [[None, inner], [inner, inner], [None]]
 
 
 @pytest.mark.parametrize(
@@ -456,7 +484,7 @@ def test_the_browser_is_not_sent_to_forbidden_addresses() -> None:
         return None
 
     targets = ["http://169.254.169.254/latest", "mailto:a@b.cn"]
-    asyncio.run(decide(targets, allow=lambda _ip: False, second_opinion=look))
+    asyncio.run(decide(targets, allow=lambda *_: False, second_opinion=look))
     assert asked == []
 
 

@@ -7,13 +7,22 @@ import heapq
 import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from govcrawl.pace import LONGEST_CRAWL_DELAY, LONGEST_WAIT, Budget, Pace, host_of, retry_after, until_open
+from govcrawl.pace import (
+    LONGEST_CRAWL_DELAY,
+    LONGEST_WAIT,
+    NotNow,
+    Pace,
+    host_of,
+    retry_after,
+    until_open,
+    window_of,
+)
 
 NOW = datetime(2023, 9, 20, 8, 0, tzinfo=UTC)
 
@@ -379,9 +388,39 @@ def test_a_crawl_window_says_how_long_it_stays_shut(opens: time, closes: time, w
     assert until_open(NOW, opens, closes) == wait
 
 
-def test_a_daily_budget_is_a_sites_own_and_starts_anew() -> None:
-    budget = Budget(2)
-    first, second = date(2023, 9, 20), date(2023, 9, 21)
-    assert [budget.take("a", first) for _ in range(3)] == [True, True, False]
-    assert budget.take("b", first)
-    assert budget.take("a", second)
+@pytest.mark.parametrize(
+    ("text", "window"),
+    [
+        ("", None),
+        ("20:00-06:00", (time(20), time(6))),
+        ("8:30 – 17:00", (time(8, 30), time(17))),
+        ("00:00～06:30".replace("～", "~"), (time(0), time(6, 30))),
+    ],
+)
+def test_a_crawl_window_is_read_as_people_write_it(text: str, window: tuple[time, time] | None) -> None:
+    assert window_of(text) == window
+
+
+@pytest.mark.parametrize("text", ["night", "20:00", "20:00-24:30", "08:00-08:00", "2000-0600"])
+def test_what_is_no_crawl_window_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        window_of(text)
+
+
+def test_a_refused_host_gives_its_place_back() -> None:
+    log: list[tuple[float, str, str | None]] = []
+    answers = iter(["outside_window", None])
+
+    async def admit(_host: str) -> str | None:
+        return next(answers)
+
+    async def scenario(clock: Clock) -> None:
+        pace = paced(clock, log, delay=0.1, per_host=1, per_ip=1, admit=admit)
+        with pytest.raises(NotNow, match="outside_window"):
+            async with pace.turn("http://a/", "10.0.0.1"):
+                raise AssertionError
+        async with pace.turn("http://a/", "10.0.0.1"):
+            pass
+
+    simulate(scenario)
+    assert len(log) == 1

@@ -82,6 +82,8 @@ def test_fields_of_a_row(tmp_path: Path) -> None:
         "platform": "hanweb",
         "allowed_hosts": "zwfw.hangzhou.gov.cn Static.Hangzhou.gov.cn",
         "authorised": "true",
+        "window": "20:00-06:00",
+        "per_day": "2000",
     }
     (site,) = load_sites(csv_file(tmp_path, row))
     assert site == Site(
@@ -97,6 +99,8 @@ def test_fields_of_a_row(tmp_path: Path) -> None:
         platform="hanweb",
         allowed_hosts=("zwfw.hangzhou.gov.cn", "static.hangzhou.gov.cn"),
         authorised=True,
+        window="20:00-06:00",
+        per_day=2000,
     )
 
 
@@ -181,10 +185,13 @@ def test_blank_rows_and_outer_blanks_are_skipped(tmp_path: Path) -> None:
         ("platform", "Han Web", "is no platform name"),
         ("allowed_hosts", "http://a.gov.cn", "is no host name"),
         ("authorised", "x", "is neither true nor false"),
+        ("window", "in the night", "is no span of hours"),
+        ("window", "20:00-25:00", "is no span of hours"),
+        ("per_day", "many", "is no number of requests"),
     ],
 )
 def test_bad_value_is_named_with_row_and_column(tmp_path: Path, column: str, value: str, said: str) -> None:
-    extra = {"allowed_hosts": "", "authorised": ""}
+    extra = {"allowed_hosts": "", "authorised": "", "window": "", "per_day": ""}
     (problem,) = problems(csv_file(tmp_path, OTHER | extra, GOOD | extra | {column: value}))
     assert problem.startswith(f"row 3, column {column}: ")
     assert said in problem

@@ -22,7 +22,7 @@ from yarl import URL
 from govcrawl.items import Attempt, LinkCheck, LinkState
 from govcrawl.links import address, reading
 from govcrawl.links.reading import Answer
-from govcrawl.pace import Pace, host_of, retry_after
+from govcrawl.pace import NotNow, Pace, host_of, retry_after
 
 HOPS = 8
 _FAILURES = (aiohttp.ClientError, OSError, TimeoutError, ValueError)  # ValueError: an address aiohttp rejects
@@ -36,7 +36,10 @@ _PATIENCE = (1.0, 1.5, 2.0)  # a slow server gets more time at each try
 _OVERLOADED = 8  # 503 in a row without Retry-After that count as a refusal of the host
 _RATE_TRIES = 4  # further tries of a target whose host limits our rate: the pace slows down meanwhile
 _BARRED = frozenset({401, 402, 403, 405, 406, 407, 412, 418, 421, 423, 426, 428, 431, 444, 451, 511, 999})
-_NOT_FOR_BROWSERS = frozenset({"not_http", "invalid_url", "forbidden_address", "redirect_scheme", "proxy"})
+_NOT_NOW = ("outside_window", "daily_budget")  # left to a later pass
+_NOT_FOR_BROWSERS = frozenset(
+    {"not_http", "invalid_url", "forbidden_address", "redirect_scheme", "proxy", *_NOT_NOW}
+)
 _BUSY = frozenset({408, 425, 429})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = {
@@ -57,6 +60,7 @@ class Seen:
     error: str | None = None
 
 
+Allow = Callable[[str, int, str], bool]  # host, port, and the address about to be connected to or nothing
 _Cookies = dict[tuple[str, str], str]  # (host, name) -> value, for one chain of redirects
 
 
@@ -85,6 +89,7 @@ class _Call(NamedTuple):
     target: str
     url: str
     where: URL
+    port: int
     headers: Mapping[str, str]
     limit: aiohttp.ClientTimeout
 
@@ -117,7 +122,7 @@ class _Lane:
 class _Resolver(AbstractResolver):
     """Looks a name up once for the pace, the guard and the connection alike."""
 
-    def __init__(self, allow: Callable[[str], bool]) -> None:
+    def __init__(self, allow: Allow) -> None:
         self._allow = allow
         self._known: dict[str, tuple[float, list[ResolveResult]]] = {}
         self._running: dict[str, asyncio.Future[list[ResolveResult]]] = {}
@@ -127,7 +132,10 @@ class _Resolver(AbstractResolver):
         """Return the allowed addresses of a name (OSError: it has none; _Broken: none is allowed)."""
         held = self._known.get(host)
         found = held[1] if held and held[0] > asyncio.get_running_loop().time() else await self._look_up(host)
-        return [ResolveResult(**{**entry, "port": port}) for entry in found if family in (0, entry["family"])]
+        allowed = [entry for entry in found if self._allow(host, port, entry["host"])]
+        if not allowed:
+            raise _Broken("forbidden_address")
+        return [ResolveResult(**{**one, "port": port}) for one in allowed if family in (0, one["family"])]
 
     async def _look_up(self, host: str) -> list[ResolveResult]:
         running = self._running.get(host)
@@ -145,17 +153,14 @@ class _Resolver(AbstractResolver):
         loop = asyncio.get_running_loop()
         look_up = partial(socket.getaddrinfo, host, 0, type=socket.SOCK_STREAM)
         found = await loop.run_in_executor(self._threads, look_up)
-        allowed = [
+        known = [
             ResolveResult(hostname=host, host=str(where[0]), port=0, family=family, proto=proto, flags=0)
             for family, _, proto, _, where in found
-            if self._allow(str(where[0]))
         ]
-        if not allowed:
-            raise _Broken("forbidden_address")
         if len(self._known) >= _NAMES:
             self._known.clear()
-        self._known[host] = (loop.time() + _NAME_HOLDS, allowed)
-        return allowed
+        self._known[host] = (loop.time() + _NAME_HOLDS, known)
+        return known
 
     async def close(self) -> None:
         """Forget all names; look-ups still under way end by themselves."""
@@ -185,7 +190,7 @@ class LinkChecker:
         timeout: float = 15.0,
         retries: tuple[float, ...] = (1.0, 4.0, 15.0),
         concurrency: int = 64,
-        allow: Callable[[str], bool] = lambda _ip: True,
+        allow: Allow = lambda _host, _port, _ip: True,
         second_opinion: Callable[[str], Awaitable[Seen | None]] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -352,7 +357,7 @@ class LinkChecker:
 
     @staticmethod
     def _judge_silence(error: str) -> _Judged:
-        if error in ("forbidden_address", "redirect_scheme"):
+        if error in ("forbidden_address", "redirect_scheme", *_NOT_NOW):
             return _Judged(LinkState.UNKNOWN, error=error, reason=error)
         if error in ("proxy", "tls"):
             return _Judged(LinkState.UNKNOWN, error=error, reason=error, again=True)
@@ -413,14 +418,17 @@ class LinkChecker:
 
     async def _request(self, call: _Call, cookies: _Cookies) -> Answer:
         host = host_of(call.url)
-        ip = await self._locate(host)
+        ip = await self._locate(host, call.port)
         if cookies:
             pairs = "; ".join(f"{name}={value}" for (home, name), value in cookies.items() if home == host)
             call = call._replace(headers={**self._headers, "Cookie": pairs} if pairs else self._headers)
         loop = asyncio.get_running_loop()
-        async with self._pace.turn(call.url, ip), self._flying:
-            began = loop.time()
-            answer = await self._fetch(call)
+        try:
+            async with self._pace.turn(call.url, ip), self._flying:
+                began = loop.time()
+                answer = await self._fetch(call)
+        except NotNow as refused:
+            raise _Broken(refused.reason) from refused
         self._learn(call.url, host, answer, loop.time() - began)
         if answer.status in _REDIRECTS:
             _collect(cookies, host, answer.headers)
@@ -442,21 +450,23 @@ class LinkChecker:
             raise _Broken("redirect_scheme")
         try:
             where = URL(url, encoded=True)
+            port = where.port or 0
         except ValueError as error:
             raise _Broken("invalid_url") from error
-        return _Call(method, target, url, where, self._headers, aiohttp.ClientTimeout(total=patience))
+        return _Call(method, target, url, where, port, self._headers, aiohttp.ClientTimeout(total=patience))
 
-    async def _locate(self, host: str) -> str | None:
+    async def _locate(self, host: str, port: int) -> str | None:
         """Return the address a host has, past the guard; None where a proxy finds it out."""
         literal = _literal(host)
+        # A proxy would look the spellings of an inner address up for us: the guard reads the host itself too.
+        if not self._allow(host, port, literal or ""):
+            raise _Broken("forbidden_address")
         if literal is not None:
-            if not self._allow(literal):
-                raise _Broken("forbidden_address")
             return literal
         if self._proxy is not None:
             return None
         try:
-            return (await self._resolver.resolve(host))[0]["host"]
+            return (await self._resolver.resolve(host, port))[0]["host"]
         except (OSError, UnicodeError) as error:
             raise _Broken("dns") from error
 

@@ -11,7 +11,9 @@ UNCONFIRMED = "unconfirmed: "  # a failure that may heal, seen in one pass only
 _TRANSIENT = frozenset(
     ("timeout", "reset", "refused", "dns", "protocol", "unreachable", "tls", "proxy", "rate_limited")
 )
-_OURS = frozenset(("proxy", "internal_error", "stopped"))  # say nothing of the target
+_OURS = frozenset(
+    ("proxy", "internal_error", "stopped", "outside_window", "daily_budget")
+)  # say nothing of the target
 _FOR_GOOD = frozenset(("invalid_url", "not_http"))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from govcrawl.items import GovcrawlError, Site
+from govcrawl.pace import window_of
 from govcrawl.sites.tables import (
     MAX_BYTES,
     Cell,
@@ -38,6 +39,8 @@ COLUMNS: Mapping[str, str] = {
     "platform": "平台",
     "allowed_hosts": "其他域名",
     "authorised": "已授权",
+    "window": "抓取时段",
+    "per_day": "每日请求上限",
 }
 REQUIRED = ("site_id", "name", "kind", "level", "code", "url")
 
@@ -417,6 +420,20 @@ def _hosts(text: str) -> tuple[str, ...]:
     return hosts
 
 
+def _window(text: str) -> str:
+    try:
+        window_of(text)
+    except ValueError:
+        raise _BadValueError(f"{shown(text)} is no span of hours; write one such as 20:00-06:00") from None
+    return text
+
+
+def _per_day(text: str) -> int:
+    if text and not re.fullmatch(r"[0-9]{1,7}", text):
+        raise _BadValueError(f"{shown(text)} is no number of requests; write one such as 2000 or nothing")
+    return int(text or 0)
+
+
 _READERS: Mapping[str, Callable[[str], object]] = {
     "site_id": _site_id,
     "name": _name,
@@ -430,6 +447,8 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "platform": _platform,
     "allowed_hosts": _hosts,
     "authorised": _truth(default=False),
+    "window": _window,
+    "per_day": _per_day,
 }
 
 

@@ -128,6 +128,8 @@ COLLECTIONS: dict[str, dict[str, Any]] = {
     "pictures": {"run": NAME, "site_id": NAME, "rule": TEXT, "url": NAME, "sha256": HASH, "outlined": COUNT},
     # what was seen outside the site's own pages; _id "<run>:<site_id>"
     "facts": {"run": NAME, "site_id": NAME, "seen": TABLE},
+    # requests of a site on a day, Beijing time; _id "<site_id>:<day>"
+    "rations": {"site_id": NAME, "day": NAME, "used": COUNT},
     "scores": {"quarter": NAME, "site_id": NAME},  # _id "<quarter>:<site_id>"
     "summaries": {},  # _id the quarter
     # outside data, a whole file a document; _id "<quarter>:<kind>"
