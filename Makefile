@@ -37,8 +37,9 @@ format: setup  ## let ruff rewrite what it can
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-bench: setup  ## inspection against a plain Scrapy crawl of the same pages
+bench: setup  ## inspection beside a plain Scrapy crawl, renders and pictures beside a bare Playwright loop
 	@$(PY) -m bench.inspection
+	@$(PY) -m bench.browser
 
 bench-links: setup  ## link checkers on the labelled farm
 	@$(PY) -m bench.links

@@ -30,6 +30,41 @@ def test_the_body_decides_whatever_is_declared(header, meta, body):
     assert got.encoding == NAMES[body]
 
 
+HEADERS = ["", "utf-8", "gbk", "GB2312", "big5", "ISO-8859-1", "windows-1252", "x-user"]
+METAS = ["", "utf-8", "gbk", "gb2312", "big5", "iso-8859-1", "euc-kr", "nonsense"]
+BODIES = {
+    "utf-8": [TEXT, *TITLES],
+    "gbk": [TEXT, *TITLES],
+    "gb18030": [f"{TEXT}㐀㍙䶮"],
+    "big5": [TRADITIONAL, TRADITIONAL[:5]],
+    "utf-16": [TEXT],
+}
+
+
+def full(text, codec, meta):
+    """Build a page as long as real ones: menus, scripts and a footer around the text."""
+    menu = "".join(f'<li><a href="/col/col{n}/index.html">{text[:4]}{n}</a></li>' for n in range(40))
+    script = "<script>var list = '\\u4e2d'; function go() { return 1 < 2 }</script>" * 20
+    foot = f"<div class=footer>{text[2:]} ICP 05000001 &copy; 2023</div>"
+    tag = f'<meta charset="{meta}">' if meta else ""
+    head = f"<!DOCTYPE html><html><head>{script}{tag}<title>{text}</title></head>"
+    return f"{head}<body><ul>{menu}</ul><p>{text * 5}</p>{foot}</body></html>".encode(codec)
+
+
+@pytest.mark.parametrize("build", [page, full])
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("header", HEADERS)
+def test_short_and_full_pages_in_every_combination_are_right(header, body, build):
+    kind = f"text/html; charset={header}" if header else "text/html"
+    wrong = [
+        (meta, text)
+        for meta in METAS
+        for text in BODIES[body]
+        if text not in decode(build(text, body, meta), kind).text
+    ]
+    assert wrong == []
+
+
 @pytest.mark.parametrize("title", TITLES)
 @pytest.mark.parametrize("header", ["", "text/html; charset=iso-8859-1", "text/html; charset=big5"])
 def test_a_gbk_title_of_five_characters_needs_no_declaration(title, header):
