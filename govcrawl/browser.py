@@ -97,6 +97,8 @@ FLAGS = (
     "--dns-prefetch-disable",
     "--disable-notifications",
     "--deny-permission-prompts",
+    # Two names: Chromium's old and new headless modes each read one. Without it WebRTC sends past the proxy.
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     f"--js-flags=--max-old-space-size={HEAP_MB}",
 )

@@ -30,6 +30,21 @@ MOST_FAILURES = 10_000
 CHUNK = 64 * 1024
 NAME = "govcrawl"  # in the Proxy-Status header (RFC 9209) of our own answers
 
+# Chromium asks these of its own accord, whatever its switches say: for updates, accounts, reputation lists,
+# translation, name look-ups over HTTPS. An inspection tells no third party that it is under way.
+OF_CHROMIUM = frozenset(
+    f"{name}.{domain}"
+    for domain, names in {
+        "google.com": "accounts android.clients clients1 clients2 clients3 clients4 dl mtalk redirector "
+        "sb-ssl",
+        "googleapis.com": "chromewebstore clientservices content-autofill optimizationguide-pa "
+        "passwordsleakcheck-pa safebrowsing translate update",
+        "gvt1.com": "edgedl.me redirector",
+        "cloudflare-dns.com": "chrome mozilla",
+    }.items()
+    for name in names.split()
+) | {"dns.google", "dns.google.com", "clients.google.com"}
+
 # Errors of ours: status and error type of RFC 9209.
 ANSWERS = {
     "blocked": (403, "destination_ip_prohibited"),
@@ -200,6 +215,8 @@ class EgressProxy:
 
     async def _reach(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to the first checked address that answers, or to the operator's proxy."""
+        if host.rstrip(".").lower() in OF_CHROMIUM:
+            raise _Failed("blocked")
         try:
             if self._upstream:
                 self.guard.check(host, port)

@@ -86,7 +86,8 @@ def relink(
             one.opened = ("", "")
     except BaseException:
         for one in passes:
-            drop(db, one.opened[0])
+            if one.opened[0]:
+                drop(db, one.opened[0])
         raise
     score_quarter(db, quarter, standard)
     return found

@@ -137,7 +137,7 @@ def dead(db: Sync) -> dict[str, str]:
 
 def held(db: Sync) -> list[bytes]:
     """Return all that a broken pass must leave as it was."""
-    names = ("runs", "links", "findings", "ledger", "scores")
+    names = ("runs", "links", "findings", "ledger", "scores", "seals")
     return sorted(integrity.canonical(doc) for name in names for doc in db[name].find())
 
 
