@@ -97,7 +97,7 @@ FLAGS = (
     "--dns-prefetch-disable",
     "--disable-notifications",
     "--deny-permission-prompts",
-    # Two names: Chromium's old and new headless modes each read one. Without it WebRTC sends past the proxy.
+    # Two names: Chromium with and without windows each reads one. Without it WebRTC sends past the proxy.
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     f"--js-flags=--max-old-space-size={HEAP_MB}",

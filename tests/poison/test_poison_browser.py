@@ -20,6 +20,7 @@ pytestmark = pytest.mark.browser
 
 SHORT = 6.0  # the budget of cases that use it up
 LONG = 25.0  # the budget of cases that end by themselves; a busy machine needs time for them
+HUNGRY = 10.0  # the budget of cases that take what they can get
 
 ENDLESS = {
     "endless_script": "timeout",
@@ -83,9 +84,11 @@ ENDING = {
 }
 
 
-async def visit_all(server: PoisonServer, names: Sequence[str], deadline: float) -> dict[str, Any]:
-    """Visit every case, four at a time, and look at what is left."""
-    async with Browser(slots=4, deadline=deadline) as browser:
+async def visit_all(
+    server: PoisonServer, names: Sequence[str], deadline: float, slots: int
+) -> dict[str, Any]:
+    """Visit every case, some at a time, and look at what is left."""
+    async with Browser(slots=slots, deadline=deadline) as browser:
         await browser.render(f"{server.url}/plain", site_id="warm")
         sites = {name: f"site {number % 5}" for number, name in enumerate(names)}
         visits = [browser.render(f"{server.url}/{name}", site_id=sites[name]) for name in names]
@@ -106,12 +109,12 @@ def server() -> Iterator[PoisonServer]:
 
 @pytest.fixture(scope="module")
 def endless(server: PoisonServer) -> dict[str, Any]:
-    return asyncio.run(visit_all(server, list(ENDLESS), SHORT))
+    return asyncio.run(visit_all(server, list(ENDLESS), SHORT, len(ENDLESS)))
 
 
 @pytest.fixture(scope="module")
 def ending(server: PoisonServer) -> dict[str, Any]:
-    return asyncio.run(visit_all(server, [*ENDING, "popups"], LONG))
+    return asyncio.run(visit_all(server, [*ENDING, "popups"], LONG, 4))
 
 
 @pytest.mark.parametrize(("name", "error"), ENDLESS.items())
@@ -155,7 +158,7 @@ def test_answer_that_breaks_off_keeps_its_bytes(ending: dict[str, Any]) -> None:
 
 def test_document_stopped_by_a_script_is_kept_as_far_as_it_came(server: PoisonServer) -> None:
     async def run() -> Rendered:
-        async with Browser(deadline=15) as browser:
+        async with Browser(deadline=SHORT) as browser:
             return await browser.render(f"{server.url}/hanging_script", site_id="a")
 
     page = asyncio.run(run())
@@ -254,11 +257,11 @@ def test_every_case_of_the_server_is_visited() -> None:
 )
 def test_hunger_ends_in_time_and_the_next_page_is_served(server: PoisonServer, name: str) -> None:
     async def run() -> tuple[Rendered, Rendered]:
-        async with Browser(slots=1, deadline=LONG) as browser:
+        async with Browser(slots=1, deadline=HUNGRY) as browser:
             hungry = await browser.render(f"{server.url}/{name}", site_id="a")
             return hungry, await browser.render(f"{server.url}/plain", site_id="a")
 
     hungry, plain = asyncio.run(run())
     assert hungry.error in {None, "memory", "crashed", "huge_dom", "timeout", "frame_storm"}
-    assert hungry.elapsed < LONG + 5
+    assert hungry.elapsed < HUNGRY + 5
     assert plain.error is None
