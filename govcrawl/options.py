@@ -63,6 +63,7 @@ class Options:
             registry=environment.get("GOVCRAWL_REGISTRY", ""),
             proxy=environment.get("GOVCRAWL_PROXY", ""),
             contact=environment.get("GOVCRAWL_CONTACT", ""),
+            timetable=environment.get("GOVCRAWL_TIMETABLE", ""),
             allow=tuple(environment.get("GOVCRAWL_ALLOW", "").split()),
         )
         try:
