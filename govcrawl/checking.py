@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
+from govcrawl.drift import Alarm, doubted, settle
 from govcrawl.inspection import Inspection
 from govcrawl.items import CantTell, Evidence, Finding, Inapplicable, Outcome, Page, Role
 from govcrawl.registry import Rule, rules
@@ -45,6 +46,8 @@ class Checking:
         self.edition = edition
         self.inspection = inspection
         self._rules = bound(edition)
+        self.alarms: tuple[Alarm, ...] = ()  # of readings that matched nothing, known at the end
+        self._doubts: dict[str, str] = {}
         self._results = {code: _Result() for code in self._rules}
         self._page_rules = [
             (one, edition.rules[code], _arguments(one, edition.rules[code]))
@@ -61,6 +64,8 @@ class Checking:
 
     def finish(self) -> tuple[Finding, ...]:
         """Run the rules over the whole site and return the findings of all rules of the edition."""
+        self.alarms = settle(self.inspection)
+        self._doubts = doubted(self.alarms)
         for one in self._rules.values():
             if one.scope == "site":
                 arguments = _arguments(one, self.edition.rules[one.code])
@@ -101,7 +106,8 @@ class Checking:
         if result is None:
             return [self._one(spec, Outcome.UNTESTED, spec.look_at or "no check is bound to this rule")]
         found = []
-        hit = _hit(spec)
+        doubt = self._doubts.get(spec.code, "")
+        hit = Outcome.CANT_TELL if doubt and not spec.is_bonus else _hit(spec)
         for key, seen in sorted(
             result.evidence.items(), key=lambda item: (item[1].url, item[1].selector, item[1].observed)
         ):
@@ -109,7 +115,7 @@ class Checking:
             shown = (
                 replace(seen, excerpt=f"{pages} pages; {seen.excerpt}".rstrip("; ")) if pages > 1 else seen
             )
-            found.append(self._one(spec, hit, "", (shown,)))
+            found.append(self._one(spec, hit, doubt, (shown,)))
         if result.open:
             pages_open = sorted(result.open.items())
             evidence = tuple(Evidence(url, why) for url, why in pages_open[:_OPEN_SHOWN])

@@ -21,6 +21,7 @@ from rich.table import Table
 
 from govcrawl import __version__
 from govcrawl.checking import bound
+from govcrawl.drift import READING_NAMES
 from govcrawl.extract.safety import Watch
 from govcrawl.items import GovcrawlError, Site
 from govcrawl.options import Options
@@ -30,7 +31,7 @@ from govcrawl.results import occurrences, score_quarter
 from govcrawl.sites import import_roster, load_sites
 from govcrawl.standard import Edition, RuleSpec, load_edition
 from govcrawl.store import evidence as store_evidence
-from govcrawl.store import integrity, reads
+from govcrawl.store import integrity, readings, reads
 from govcrawl.store.client import Sync, connect
 from govcrawl.store.server import resolve
 from govcrawl.supervisor import Progress, Supervisor
@@ -191,9 +192,10 @@ def inspect(site_ids: tuple[str, ...], **given: Any) -> None:
             if progress.done:
                 score_quarter(db, str(quarter), edition)
             failed = reads.failed_sites(db, progress.run)
+            alarms = readings.alarms(db, str(quarter))
         finally:
             db.client.close()
-    _end(progress, failed, given["summary"])
+    _end(progress, failed, given["summary"], [one for one in alarms if one["run"] == progress.run])
 
 
 def _roster(registry: Path | None, replay: Path | None) -> tuple[tuple[Site, ...], Path | None]:
@@ -258,7 +260,12 @@ def _run(db: Sync, options: Options, sites: tuple[Site, ...]) -> Progress:
         raise click.exceptions.Exit(1) from None
 
 
-def _end(progress: Progress, failed: list[tuple[str, str]], summary: Path | None) -> None:
+def _end(
+    progress: Progress,
+    failed: list[tuple[str, str]],
+    summary: Path | None,
+    alarms: list[dict[str, Any]],
+) -> None:
     record = {
         "run": progress.run,
         "planned": progress.planned,
@@ -267,6 +274,7 @@ def _end(progress: Progress, failed: list[tuple[str, str]], summary: Path | None
         "pages": progress.pages,
         "seconds": round(progress.seconds, 1),
         "peak_mb": round(progress.peak_mb),
+        "alarms": len(alarms),
     }
     if summary is not None:
         summary.write_text(json.dumps(record) + "\n", "utf-8")
@@ -275,6 +283,9 @@ def _end(progress: Progress, failed: list[tuple[str, str]], summary: Path | None
         f"{progress.done} done, {progress.failed} failed; "
         f"{progress.pages} pages in {progress.seconds:.0f} s, peak {progress.peak_mb:.0f} MB"
     )
+    if alarms:
+        sites = len({one["site_id"] for one in alarms})
+        click.echo(f"{len(alarms)} readings of {sites} sites matched nothing; see: govcrawl alarms", err=True)
     for site_id, reason in failed[:50]:
         click.echo(f"  {site_id}: {reason}", err=True)
     if progress.failed or progress.left:
@@ -367,6 +378,40 @@ def findings(
             if everything or one["outcome"] in ("failed", "cantTell")
         )
         _table(("网站", "指标", "结果", "发现", "网址"), rows)
+
+
+@cli.command()
+@_QUARTER
+@click.option("--site", default=None, help="Only this site.")
+@_FORMAT
+@database
+def alarms(*, quarter: str, site: str | None, form: str, mongo: str) -> None:
+    """Print the readings that matched nothing where they matched last time, by site and by platform.
+
+    What rests on them is left to a person: such columns are neither blank nor stale.
+    """
+    name = str(Quarter.parse(quarter))
+    with opened(mongo) as db:
+        records = readings.alarms(db, name, site)
+        counts = readings.platforms(db, name)
+    if form == "jsonl":
+        _lines(records)
+        return
+    rows = (
+        (
+            one["site_id"],
+            one["platform"] or "未识别",
+            READING_NAMES[one["reading"]],
+            str(one["before"]),
+            "、".join(one["where"][:3]) + (f" 等{len(one['where'])}个" if len(one["where"]) > 3 else ""),
+            "、".join(one["rules"]),
+        )
+        for one in records
+    )
+    _table(("网站", "平台", "读取项", "上次数量", "栏目", "待人工判定的指标"), rows)
+    for platform, (raised, count) in counts.items():
+        if raised:
+            click.echo(f"平台 {platform or '未识别'}：{count} 个网站中 {raised} 个告警")
 
 
 @cli.command()

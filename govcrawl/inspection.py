@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from govcrawl.dealings import Dealings
 from govcrawl.documents import Documents
@@ -24,6 +24,7 @@ from govcrawl.extract.columns import (
     read_columns,
     submenu,
 )
+from govcrawl.extract.footer import read_footer
 from govcrawl.extract.leaders import Leader, leader_links, read_leaders
 from govcrawl.extract.links import read_links
 from govcrawl.extract.lists import Chrome, Listing, ListState, may_fill, read_chrome, read_listing, read_rows
@@ -33,6 +34,8 @@ from govcrawl.extract.text import view
 from govcrawl.items import LinkCheck, LinkState, Page, Probe, Role, Row, Site
 
 T = TypeVar("T")
+UNREAD = (None, ListState.SCRIPT, ListState.UNREAD)  # states of columns whose content was not seen
+_UNSETTLED = (*UNREAD, ListState.MAINTENANCE, ListState.TEXT)
 DRAWN = 3  # policy files and interpretations that are opened for the rules on what links them
 EMPTY_SHOWN = 3  # links without an address that are named
 DATES_NEEDED = 3  # undated rows whose articles are opened to date a list (R10)
@@ -51,6 +54,8 @@ class Column:
     error: str = ""
     newest: date | None = None
     rows: int = 0
+    dated: int = 0  # rows with a date
+    says_empty: bool = False  # its page says that it has nothing
     undated: tuple[str, ...] = ()
     entries: tuple[str, ...] = ()
     why: str = ""
@@ -81,6 +86,7 @@ class Seen:
     wrong: tuple[Hit, ...] = ()  # wrong expressions of the lexicon
     harmful: tuple[Hit, ...] = ()  # links to listed domains, planted or hidden ones
     empty: tuple[str, ...] = ()  # texts of links without an address, a few of them
+    marks: int = 0  # of the footer, the 找错 entry included
     leaders: tuple[Leader, ...] = ()  # presented here, of pages under a 领导信息 column
 
 
@@ -121,6 +127,7 @@ class Inspection:
     probes: tuple[Probe, ...] = ()  # visits of the home page for V2
     link_budget_spent: int = 0  # targets left unchecked because the budget ended
     complete: bool = True  # False: gathering ended before all planned pages were visited
+    before: Mapping[str, Any] = field(default_factory=dict)  # tallies of the last inspection (govcrawl.drift)
     watch: Watch = field(default_factory=Watch.load, repr=False)
 
     def __post_init__(self) -> None:
@@ -160,6 +167,7 @@ class Inspection:
             wrong=self.watch.lexicon.find(view(page).text),
             harmful=harmful_links(page, self.watch.domains),
             empty=tuple(link.text for link in empty_links(page)[:EMPTY_SHOWN]),
+            marks=sum(mark.state == "present" for mark in read_footer(page).marks.values()),
             leaders=read_leaders(page) if _about_leaders(page) else (),
         )
         if page.role in (Role.HOME, Role.COLUMN):
@@ -210,8 +218,8 @@ class Inspection:
             column.error = page.error
             return
         listing = self.listing(page, column.name)
-        column.state, column.why = listing.state, listing.why
-        if listing.state in (ListState.BLANK, ListState.SCRIPT):
+        column.state, column.why, column.says_empty = listing.state, listing.why, listing.says_empty
+        if listing.state in (ListState.BLANK, ListState.SCRIPT, ListState.UNREAD):
             column.children = tuple(link.url for link in submenu(page, self.inner_columns(page)))
             if column.children:
                 column.state, column.why = ListState.SHELL, "leads to further columns only"
@@ -226,6 +234,7 @@ class Inspection:
         newest = listing.newest(self.at.date())
         column.newest = max(filter(None, (column.newest, newest)), default=None)
         column.rows = max(column.rows, len(listing.rows))
+        column.dated = max(column.dated, sum(1 for row in listing.rows if row.published))
         column.entries = tuple(row.url for row in listing.rows if self.site.owns(row.url))
         column.undated = tuple(
             row.url for row in listing.rows if row.published is None and self.site.owns(row.url)
@@ -310,7 +319,7 @@ class Inspection:
 
     def settled(self, column: Column, depth: int = 2) -> bool:
         """Tell whether enough of a column was read to call it stale."""
-        if column.state in (None, ListState.SCRIPT, ListState.MAINTENANCE, ListState.TEXT):
+        if column.state in _UNSETTLED:
             return False
         if column.state is ListState.SHELL and depth:
             return all(

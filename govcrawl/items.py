@@ -267,6 +267,9 @@ class SiteDone:
     findings: tuple[Finding, ...] = ()
     acknowledged: bool = False
     facts: dict[str, Any] = field(default_factory=dict)  # seen outside the site's own pages
+    platform: str = ""  # whose ways the site follows
+    readings: dict[str, Any] = field(default_factory=dict)  # what the readings matched (govcrawl.drift)
+    alarms: tuple[dict[str, Any], ...] = ()  # readings that matched nothing where they did last time
 
 
 @dataclass(frozen=True, slots=True)

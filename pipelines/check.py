@@ -7,6 +7,7 @@ from typing import Any, Self
 from scrapy.crawler import Crawler
 
 from govcrawl.checking import Checking
+from govcrawl.drift import remembered
 from govcrawl.items import Page, SiteDone
 
 
@@ -31,4 +32,6 @@ class CheckPipeline:
             self._checking.page(item)
         else:
             item.findings = self._checking.finish()
+            item.alarms = tuple(one.to_record() for one in self._checking.alarms)
+            item.readings = remembered(spider.inspection, self._checking.alarms)
         return item

@@ -7,6 +7,7 @@ from typing import Any, Self
 from scrapy.crawler import Crawler
 
 from govcrawl.items import Page, SiteDone
+from govcrawl.store import readings
 from govcrawl.store.evidence import keep_facts
 from govcrawl.store.integrity import seal_site
 
@@ -32,6 +33,8 @@ class StorePipeline:
             return item
         if not services.source:
             await keep_facts(services.db, services.run, item.site_id, item.facts)
+            if not item.failed:
+                await readings.keep(services.db, str(services.quarter), services.run, item)
         await services.writer.site_findings(item.site_id, item.findings)
         await seal_site(services.db, services.run, item.site_id)
         if item.failed:

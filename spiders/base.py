@@ -36,6 +36,7 @@ from govcrawl.links.reading import Answer, says_gone
 from govcrawl.options import Options
 from govcrawl.replay import NOT_RECORDED
 from govcrawl.services import SETTING, Services
+from govcrawl.store import readings
 from govcrawl.store.evidence import facts_of
 from spiders.dealings import form_page, ipv6_state, lower_sites, planned, queries, title_of, titles_to_find
 
@@ -144,7 +145,9 @@ class SiteSpider(scrapy.Spider):
         if self._traps:
             counts["traps"] = self._traps.total()
             self._facts["traps"] = dict(self._traps)
-        self.done = SiteDone(self.site.site_id, counts, failed, facts=self._facts)
+        self.done = SiteDone(
+            self.site.site_id, counts, failed, facts=self._facts, platform=self._platform_name()
+        )
         yield self.done
 
     async def _open(self) -> None:
@@ -165,6 +168,11 @@ class SiteSpider(scrapy.Spider):
         self._stored = await services.writer.stored_pages(self.site.site_id)
         if services.source:
             self._facts = await facts_of(services.db, services.source, self.site.site_id)
+        else:
+            self._facts["before"] = await readings.before(
+                services.db, self.site.site_id, str(services.quarter)
+            )
+        self.inspection.before = self._facts.get("before", {})
 
     async def _close(self) -> None:
         if self._own_services:
@@ -200,6 +208,10 @@ class SiteSpider(scrapy.Spider):
             if kind.marks is not None and kind.marks.search(text):
                 return kind
         return type(self)
+
+    def _platform_name(self) -> str:
+        """Return the name of the platform whose ways the site follows; empty for none that is known."""
+        return self.ways.__module__.rpartition(".")[2] if self.ways.marks is not None else ""
 
     @classmethod
     def platforms(cls) -> tuple[type[SiteSpider], ...]:
@@ -547,7 +559,8 @@ class SiteSpider(scrapy.Spider):
                 return read_search(page).state == "unseen"
             return not read_results(page, self.inspection.dealings.frame).decided
         if page.role is not Role.HOME:
-            return self.inspection.listing(page, page.column).state is ListState.SCRIPT
+            state = self.inspection.listing(page, page.column).state
+            return state in (ListState.SCRIPT, ListState.UNREAD)
         at = self.inspection.at.date()
         if any(row.published and at - _RECENT <= row.published <= at for row in read_rows(page)):
             return False

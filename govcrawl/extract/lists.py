@@ -99,6 +99,8 @@ _IMPRINT = re.compile(
 )
 _HANZI = re.compile(r"[㐀-鿿]")
 _MAX_ROWS = 400
+_TITLE = 8  # characters of an entry's title at least
+_TITLES = 24  # characters of titles that make a list
 
 
 class ListState(StrEnum):
@@ -109,6 +111,7 @@ class ListState(StrEnum):
     BLANK = "blank"
     MAINTENANCE = "maintenance"
     SCRIPT = "script"  # the static document cannot tell: scripts or frames bring the content
+    UNREAD = "unread"  # there is or was content, and the reading found none of it
     SHELL = "shell"  # only leads to further columns; decided where the site's columns are known
 
 
@@ -127,6 +130,7 @@ class Listing:
     rows: tuple[Row, ...]
     state: ListState
     why: str = ""
+    says_empty: bool = False  # the page itself says that it has nothing
 
     def newest(self, at: date) -> date | None:
         """Return the newest row date that is not after the monitoring point."""
@@ -199,7 +203,24 @@ def read_listing(
         return Listing((), ListState.SCRIPT, why)
     if page.tree.find(".//iframe[@src]") is not None and _frame_in_content(page):
         return Listing((), ListState.SCRIPT, "content in a frame")
-    return Listing((), ListState.BLANK, nothing[0] if nothing else "no entries and no text")
+    if nothing:
+        return Listing((), ListState.BLANK, nothing[0], says_empty=True)
+    if len(_HANZI.findall(_unfollowed(page, chrome))) >= _TITLES:
+        return Listing((), ListState.UNREAD, "entries without addresses that could be followed")
+    return Listing((), ListState.BLANK, "no entries and no text")
+
+
+def _unfollowed(page: Page, chrome: Chrome) -> str:
+    """Return the texts of links outside the frame whose targets only scripts open."""
+    return " ".join(
+        text
+        for link in page.tree.iter("a")
+        if (link.get("onclick") or (link.get("href") or "").lstrip().lower().startswith("javascript:"))
+        and not _in_frame(link)
+        and len(text := " ".join("".join(link.itertext()).split())) >= _TITLE
+        and text not in chrome.texts
+        and not PAGER.fullmatch(text)
+    )
 
 
 def content_text(page: Page, chrome: Chrome, name: str = "") -> str:

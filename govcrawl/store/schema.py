@@ -130,6 +130,15 @@ COLLECTIONS: dict[str, dict[str, Any]] = {
     "facts": {"run": NAME, "site_id": NAME, "seen": TABLE},
     # requests of a site on a day, Beijing time; _id "<site_id>:<day>"
     "rations": {"site_id": NAME, "day": NAME, "used": COUNT},
+    # what the readings of a site matched in a quarter, and the alarms that raised; _id "<quarter>:<site_id>"
+    "readings": {
+        "quarter": NAME,
+        "site_id": NAME,
+        "run": NAME,
+        "platform": TEXT,
+        "seen": TABLE,
+        "alarms": LIST,
+    },
     "scores": {"quarter": NAME, "site_id": NAME},  # _id "<quarter>:<site_id>"
     "summaries": {},  # _id the quarter
     # outside data, a whole file a document; _id "<quarter>:<kind>"
@@ -144,6 +153,7 @@ INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
     "pictures": (("run", "site_id"),),
     "findings": (("run", "site_id"), ("quarter", "site_id", "rule")),
     "tallies": (("run", "site_id"),),
+    "readings": (("site_id", "quarter"), ("quarter", "site_id")),
     "scores": (("quarter", "site_id"),),
 }
 

@@ -8,10 +8,9 @@ from datetime import date
 from decimal import Decimal
 
 from govcrawl.extract.columns import ColumnType
-from govcrawl.extract.lists import ListState
 from govcrawl.extract.surveys import Survey, is_result, same_activity
 from govcrawl.indicators.staleness import of_kind
-from govcrawl.inspection import Inspection
+from govcrawl.inspection import UNREAD, Inspection
 from govcrawl.items import CantTell, Evidence, Role
 from govcrawl.registry import column, listing, menu, page, rule, visit
 from govcrawl.standard import Window
@@ -95,11 +94,7 @@ def _activities(site: Inspection, window: Window) -> dict[str, Survey | None]:
         if day is not None and window.before(at) <= day <= at
     }
     found = {url: site.dealings.surveys.get(url) for url, title in rows.items() if not is_result(title)}
-    unread = [
-        one.label
-        for one in of_kind(site, ColumnType.SURVEY, top=False)
-        if one.state in (None, ListState.SCRIPT)
-    ]
+    unread = [one.label for one in of_kind(site, ColumnType.SURVEY, top=False) if one.state in UNREAD]
     if not found and unread:
         raise CantTell(f"{unread[0]} could not be read")
     return found

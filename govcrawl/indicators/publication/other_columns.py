@@ -73,6 +73,7 @@ def _of_kinds(site: Inspection, kinds: tuple[tuple[ColumnType, bool], ...]) -> s
 
 
 def _read_all(site: Inspection) -> None:
-    unread = [one for one in site.columns.values() if one.state is ListState.SCRIPT]
+    unread = [one for one in site.columns.values() if one.state in (ListState.SCRIPT, ListState.UNREAD)]
     if unread:
-        raise CantTell(f"{len(unread)} columns are filled by scripts, first {unread[0].label}")
+        first = unread[0]
+        raise CantTell(f"{len(unread)} columns could not be read, first {first.label} ({first.why})")

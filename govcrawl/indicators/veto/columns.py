@@ -8,7 +8,7 @@ from govcrawl.extract.columns import ColumnType
 from govcrawl.extract.lists import ListState
 from govcrawl.indicators.due import overdue_columns
 from govcrawl.indicators.staleness import of_kind, stale_columns
-from govcrawl.inspection import Inspection
+from govcrawl.inspection import UNREAD, Inspection
 from govcrawl.items import CantTell, Evidence
 from govcrawl.registry import column, listing, menu, page, rule, visit
 from govcrawl.standard import Window
@@ -92,6 +92,6 @@ def blank_columns_together(site: Inspection, threshold: int) -> Iterator[Evidenc
     if len(blank) >= threshold:
         yield from (Evidence(one.url, one.label, expected="有内容", excerpt=one.why) for one in blank)
         return
-    unread = sum(1 for one in site.columns.values() if one.state in (None, ListState.SCRIPT))
+    unread = sum(1 for one in site.columns.values() if one.state in UNREAD)
     if len(blank) + unread >= threshold:
         raise CantTell(f"{len(blank)} columns are blank and {unread} could not be read")
