@@ -162,7 +162,10 @@ _PUBLISHED = re.compile(
     r"(?:发\s?布|发\s?表|发\s?稿|刊\s?发|公\s?布|公\s?开|上\s?传|添\s?加|录\s?入|上\s?网|上\s?线|信\s?息|稿\s?件)"
     r"\s?(?:时\s?间|日\s?期|于)(?!要求)\s{0,2}[】\]]?\s{0,2}[:：]?"
 )
-_PLAIN_LABEL = re.compile(r"(?<![\u4e00-\u9fff])(?:发文时间|时\s{0,4}间|日\s{0,4}期)\s{0,2}[:：]")
+_ALONE = r"(?<![\u4e00-\u9fff]"  # no word goes on into the label; looked at behind its first character
+_PLAIN_LABEL = re.compile(
+    rf"发{_ALONE}发)文时间\s{{0,2}}[:：]|时{_ALONE}时)\s{{0,4}}间\s{{0,2}}[:：]|日{_ALONE}日)\s{{0,4}}期\s{{0,2}}[:：]"
+)
 _UPDATED = re.compile(r"(?:更新|修改|编辑|最后更新)(?:时间|日期|于)\s{0,2}[:：]?")
 _DOCUMENT = re.compile(r"(?:成\s?文|发\s?文|印\s?发|生\s?成|签\s?发)\s?(?:时\s?间|日\s?期)\s{0,2}[:：]?")
 _SCRIPTED_DATE = re.compile(

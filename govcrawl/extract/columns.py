@@ -145,13 +145,16 @@ def read_columns(page: Page, *, level: int = 1) -> tuple[ColumnLink, ...]:
     """
     found: dict[str, ColumnLink] = {}
     own = {page.url.rstrip("/"), page.final_url.rstrip("/"), page.site.url.rstrip("/")}
+    regions: dict[HtmlElement, bool] = {}
     for element, url, text in anchors(page):
-        if url.rstrip("/") in own or _FILE_URL.search(urlsplit(url).path):
+        if url.rstrip("/") in own:
             continue
         name = _TRIM.sub("", _block_name(element) if _MORE.fullmatch(text) else text)
         if not 2 <= len(name) <= 14 or not _may_name(name):
             continue
-        if is_article_url(url) or _region(element) or _beside_date(element) or _is_banner(element):
+        if is_article_url(url) or _is_file(url) or _region(element, regions):
+            continue
+        if _beside_date(element) or _is_banner(element):
             continue
         if "?" in url and _same_path(url, page):
             continue
@@ -215,14 +218,29 @@ def _subject(url: str) -> list[tuple[str, str]]:
     return sorted(pair for pair in parse_qsl(urlsplit(url).query) if not _PAGING.fullmatch(pair[0]))
 
 
-def _region(element: HtmlElement) -> bool:
+@lru_cache(maxsize=8_192)
+def _is_file(url: str) -> bool:
+    return _FILE_URL.search(urlsplit(url).path) is not None
+
+
+def _region(element: HtmlElement, seen: dict[HtmlElement, bool]) -> bool:
+    """Tell whether an element stands in a footer, breadcrumb or pager; `seen` remembers its holders."""
+    passed = []
+    found = False
     for parent in element.iterancestors():
-        if parent.tag == "footer":
-            return True
+        known = seen.get(parent)
+        if known is not None:
+            found = known
+            break
+        passed.append(parent)
         label = f"{parent.get('class') or ''} {parent.get('id') or ''}"
-        if label != " " and parent.tag not in ("body", "html") and _names_region(label[:300]):
-            return True
-    return False
+        if parent.tag == "footer" or (
+            label != " " and parent.tag not in ("body", "html") and _names_region(label[:300])
+        ):
+            found = True
+            break
+    seen.update(dict.fromkeys(passed, found))
+    return found
 
 
 @lru_cache(maxsize=8_192)

@@ -117,7 +117,8 @@ def _zone(of: View) -> str:
 # --- where the footer starts --------------------------------------------------------------------------
 
 _NAMED = re.compile(r"foot|copyright|banquan|dibu|yejiao|bottom")
-_CRUMB = re.compile(r"(?:当前|现在|目前|所在|您的|你的)[^\n，。]{0,6}位\s?置[^\n]{0,80}")
+_PLACE = r"[^\n，。]{0,6}位\s?置[^\n]{0,80}"
+_CRUMB = re.compile("|".join(f"{word}{_PLACE}" for word in ("当前", "现在", "目前", "所在", "您的", "你的")))
 _CLOSE = 600  # text of the block around an anchor that still belongs to the footer
 
 

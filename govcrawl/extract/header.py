@@ -12,10 +12,13 @@ from govcrawl.extract.text import Element, View, view, written
 from govcrawl.items import Page
 
 _LIMIT = 1_200  # visible text a header and its navigation may hold
-_CRUMB = re.compile(r"(?:当前|现在|目前|所在|您的|你的)[^\n，。]{0,6}位\s?置|\n(?:首页|主页)\s?[>»›＞]")
-_ROWS = re.compile(
-    r"更\s?多|\bmore\b|\n[^\n]{8,120}\d{1,2}[-/.月]\d{1,2}日?\s?(?=\n)", re.IGNORECASE
-)  # content begins
+_PLACE = r"[^\n，。]{0,6}位\s?置"
+_CRUMB = re.compile(
+    rf"当前{_PLACE}|现在{_PLACE}|目前{_PLACE}|所在{_PLACE}|您的{_PLACE}|你的{_PLACE}|\n(?:首页|主页)\s?[>»›＞]"
+)
+_ROWS = re.compile(  # content begins
+    r"更\s?多|m(?<!\wm)ore\b|M(?<!\wM)(?:ore|ORE)\b|\n[^\n]{8,120}\d{1,2}[-/.月]\d{1,2}日?\s?(?=\n)"
+)
 _NAMED = re.compile(r"head|logo|banner|top|site-?name")
 _LOGO = re.compile(r"logo|banner|head|top|title|name|wzmc|zw[_-]?bt|\bbt\b|bg", re.IGNORECASE)
 _NOISE = re.compile(r"[\s·•．.,，\-—_|｜丨:：“”\"'()（）【】\[\]]+")

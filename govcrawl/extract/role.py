@@ -31,9 +31,22 @@ def page_role(page: Page) -> Role:
 
 # --- facts --------------------------------------------------------------------------------------------
 
+_STEPS = (
+    r"(?:是|在)?\s?[:：]?\s?(?=\S)((?:[^\n]{0,100}(?:\n[>»›/＞→-][^\n]{0,60}){0,6}|\n[^\n]{0,100}))"
+)
+_HOMEWARD = r"\s?(?:>|»|›|＞|->|—>|/|→|\\|·|-{1,2})+\s?([^\n]{1,120}(?:\n[>»›/＞→-][^\n]{0,60}){0,6})"
+# One group an alternative; every alternative begins with a character of its own: the engine skips other text.
 _TRAIL = re.compile(
-    r"(?:(?:当前|现在|目前|所在|您的|你的)[^\n，。]{0,6}位\s?置|(?:^|\n)位置)(?:是|在)?\s?[:：]?\s?(?=\S)((?:[^\n]{0,100}(?:\n[>»›/＞→-][^\n]{0,60}){0,6}|\n[^\n]{0,100}))"
-    r"|(?:^|\n)(?:网站)?(?:首\s?页|主页)\s?(?:>|»|›|＞|->|—>|/|→|\\|·|-{1,2})+\s?([^\n]{1,120}(?:\n[>»›/＞→-][^\n]{0,60}){0,6})"
+    "|".join(
+        (
+            *(
+                rf"{word}[^\n，。]{{0,6}}位\s?置{_STEPS}"
+                for word in ("当前", "现在", "目前", "所在", "您的", "你的")
+            ),
+            rf"\n位置{_STEPS}",
+            rf"\n(?:网站)?(?:首\s?页|主页){_HOMEWARD}",
+        )
+    )
 )
 _STEP = re.compile(r"\s*(?:>+|»|›|＞|→|/|\\|-{1,2}>|—>|::|·|\n|\t)+\s*")
 # Every alternative of the long ones begins with a character of its own: the engine skips all other text.
@@ -72,10 +85,10 @@ class _Facts(_Base):
     @cached_property
     def trail(self) -> tuple[str, ...]:
         """The breadcrumb without its first step."""
-        match = _TRAIL.search(self.text[:6_000])
+        match = _TRAIL.search("\n" + self.text[:6_000])
         if match is None:
             return ()
-        steps = [step.strip(" ：:") for step in _STEP.split(match[1] or match[2] or "")]
+        steps = [step.strip(" ：:") for step in _STEP.split(match[match.lastindex or 0])]
         return tuple(step for step in steps if step and step not in ("首页", "网站首页", "主页", "正文"))
 
     @cached_property

@@ -9,8 +9,9 @@ from govcrawl.extract.text import view
 from govcrawl.items import Evidence, Page
 from govcrawl.registry import page, rule
 
-_ASKS_FOR_IE = re.compile(
-    r"(?:请|建议)使用[^。\n]{0,12}IE\s?\d[^。\n]{0,8}|最佳浏览[^。\n]{0,10}IE\s?\d", re.IGNORECASE
+_ASKS_FOR_IE = re.compile(  # every alternative begins with a character of its own: the engine skips the rest
+    r"请使用[^。\n]{0,12}[Ii][Ee]\s?\d[^。\n]{0,8}|建议使用[^。\n]{0,12}[Ii][Ee]\s?\d[^。\n]{0,8}"
+    r"|最佳浏览[^。\n]{0,10}[Ii][Ee]\s?\d"
 )
 _FLASH = re.compile(r"shockwave-flash|d27cdb6e-ae6d-11cf-96b8-444553540000|\.swf(?:$|\?)", re.IGNORECASE)
 _DOCTYPE = re.compile(r"<!doctype\s", re.IGNORECASE)
