@@ -16,7 +16,7 @@ _META = re.compile(
     re.IGNORECASE,
 )
 _COMMENT = re.compile(rb"<!--(?:[^-]|-(?!->))*-->")
-_HEADER = re.compile(r"""charset\s*=\s*["']?\s*([\w-]{3,20})""", re.IGNORECASE)
+_HEADER = re.compile(r"""charset\s{0,9}=\s{0,9}["']?\s{0,9}([\w-]{3,20})""", re.IGNORECASE)
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),

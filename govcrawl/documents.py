@@ -34,7 +34,7 @@ from govcrawl.items import Page, Role, Row
 KINDS = (ColumnType.POLICY, ColumnType.INTERPRETATION, ColumnType.DATA)
 _ROWS = 100  # of one column
 _SITE_WORDS = 8  # 门户网站, 欢迎访问: what a site's name may stand among
-_SPLIT = re.compile(r"\s*[-_|—]\s*")
+_SPLIT = re.compile(r" ?[-_|—] ?")  # of a text with single spaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,8 @@ def _title(page: Page) -> str:
     if page.site.name not in title or len(title) > len(page.site.name) + _SITE_WORDS:
         return title
     heads = view(page).nodes.get("title", ())
-    return _SPLIT.split(heads[0].text_content().strip() if heads else title)[0] or title
+    whole = " ".join((heads[0].text_content() if heads else title).split())
+    return _SPLIT.split(whole)[0] or title
 
 
 def _is_file(url: str) -> bool:

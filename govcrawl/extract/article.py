@@ -92,7 +92,7 @@ def _dense(text: str) -> tuple[int, int]:
 
 # --- the title ----------------------------------------------------------------------------------------
 
-_SPLIT = re.compile(r"\s*[_|｜丨]+\s*|\s+[-–—－]+\s+|--+|——")
+_SPLIT = re.compile(r" ?[_|｜丨]+ ?| [-–—－]+ |--+|——")  # of a text with single spaces
 
 
 _DASH = re.compile(r"[-–—－\s]")

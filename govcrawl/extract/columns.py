@@ -86,11 +86,11 @@ _CRUMB_NAMES = re.compile(
     re.IGNORECASE,
 )
 _MORE = re.compile(
-    r"\s*(?:[>»+·]*\s*(?:更多|more|查看更多|查看全部|全部|MORE)\s*[>»+·.…]*|[>»]{1,3}|\+)\s*", re.IGNORECASE
+    r"[>»+·]{0,6} ?(?:更多|more|查看更多|查看全部|全部) ?[>»+·.…]{0,6}|[>»]{1,3}|\+", re.IGNORECASE
 )
 _TRIM = re.compile(r"^[\s·•>»＞|【\[《]+|[\s·•>»＞|】\]》]+$")
 _PAGING = re.compile(
-    r"(?:page|p|pn|pg|cur|start|offset|sort|order|size|rows|total)\w*|\w*page(?:no|num|index|size)?",
+    r"(?:page|p|pn|pg|cur|start|offset|sort|order|size|rows|total)\w{0,40}|\w{0,40}page(?:no|num|index|size)?",
     re.IGNORECASE,
 )
 _HANZI = re.compile(r"[㐀-鿿]")

@@ -11,7 +11,7 @@ from govcrawl.extract.text import view
 from govcrawl.items import Page
 
 _NUMBER = re.compile(r"[（(【\[]?(?:第?[一二三四五六七八九十]{1,3}|\d{1,2})[)）】\]]?[、.．:：步\s]?")
-_SUFFIX = re.compile(r"(?:如下|包括|（[^（）]{0,12}）|\([^()]{0,12}\)|[*：:\s]|】|\]|>|》)+$")
+_SUFFIX = re.compile(r"(?:如下|包括|（[^（）]{0,12}）|\([^()]{0,12}\)|[*：:\s]|】|\]|>|》){1,8}$")
 _JOINT = re.compile(r"[及和与、/，,（(]")
 _SPACES = re.compile(r"\s+")
 _TRIM = "\u3000 \t*·•●◆■▪★☆※-—>＞【[《"

@@ -23,10 +23,10 @@ _SOURCES = {
     "audio": "src",
 }
 _SKIPPED = re.compile(
-    r"\s*(?:javascript|vbscript|mailto|tel|sms|data|about|blob|file|ftp|weixin|tencent|mqq\w*|thunder)\s*:",
+    r"(?:javascript|vbscript|mailto|tel|sms|data|about|blob|file|ftp|weixin|tencent|mqq\w{0,20}|thunder)\s{0,4}:",
     re.IGNORECASE,
 )
-_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
+_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{0,30}:")
 _TEMPLATE = re.compile(r"\{\{|\$\{|<%|<\w|['\"]\s*\+|\+\s*['\"]|\[\[")
 _SPACE = re.compile(r"[\t\r\n]+")
 _UNSAFE = re.compile(r"[^\x21-\x7e]|[\"<>\\^`{|}]")

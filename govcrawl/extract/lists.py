@@ -23,13 +23,13 @@ PAGER = re.compile(
     r"(?:首\s?页|上\s?一?页|下\s?一?页|前页|后页|末\s?页|尾\s?页|最后一?页|第一页|上页|下页|更多|more|\d{1,4}|\.\.\.|[<>«»‹›]+|跳转|确定|go|返回.{0,6})",
     re.IGNORECASE,
 )
-_LABEL = re.compile(r"(?:发布|发文|更新|公开|成文|发表|创建|生成)?\s*(?:日期|时间|于)\s*[:：]?")
+_LABEL = re.compile(r"(?:发布|发文|更新|公开|成文|发表|创建|生成)?\s{0,4}(?:日期|时间|于)\s{0,4}[:：]?")
 _LOOSE = re.compile(r"[\s\[\]()【】<>|·/,.;:：~—-]+")
 _DIGIT = re.compile(r"\d")
 _NUMERIC = re.compile(r"[\d\s\-/.年月日]{1,12}")
 _PARTIAL = re.compile(r"(?:\d{1,2}\s?[-/.月]\s?\d{1,2}日?)")
-_YEAR_HEADING = re.compile(r"\s*((?:19|20)\d\d)\s*年?(?:度)?\s*")
-_RECORD = re.compile(r"<record>\s*(?:<!\[CDATA\[)?(.*?)(?:\]\]>)?\s*</record>", re.DOTALL | re.IGNORECASE)
+_YEAR_HEADING = re.compile(r"\s{0,8}((?:19|20)\d\d)\s{0,4}年?(?:度)?\s{0,8}")
+_RECORD = re.compile(r"<(/?)record>", re.IGNORECASE)
 _OBJECT = re.compile(r"\{[^{}]{15,4000}\}")
 _FIELD = re.compile(
     r"""["']?([A-Za-z_]{2,30})["']?\s*:\s*(?:"((?:[^"\\]|\\.){0,600})"|'((?:[^'\\]|\\.){0,600})'|(\d{8,14}))"""
@@ -88,7 +88,7 @@ _ASIDE = re.compile(
     r"(?:热点|热门|热文|推荐|相关|延伸|猜你|最近|最新|本周|本月|今日)?(?:推荐|阅读|排行|点击(?:量|率)?(?:排行)?|浏览(?:排行)?|关注|文章|链接|热点|热门|排行榜|最新发布|最新信息|最新文章)(?:榜|信息|文章|阅读|推荐)?"
 )
 _ICON = re.compile(
-    r"icon|logo|arrow|dot|line|bg|btn|button|banner|spacer|blank|loading|default|qr|ewm|code|share|wx|weixin|weibo|print|close|search|more|top|conac|jiucuo|red\.png|blue\.png|ga\w*\.png|gh\w*\.png|dzjg",
+    r"icon|logo|arrow|dot|line|bg|btn|button|banner|spacer|blank|loading|default|qr|ewm|code|share|wx|weixin|weibo|print|close|search|more|top|conac|jiucuo|red\.png|blue\.png|ga\w{0,20}\.png|gh\w{0,20}\.png|dzjg",
     re.IGNORECASE,
 )
 _RECORD_NUMBER = re.compile(r"ICP备|ICP证|公网安备|公安备案|网站找错|网站纠错|党政机关", re.IGNORECASE)
@@ -688,12 +688,25 @@ def _script_rows(page: Page) -> Iterator[Row]:
 
 
 def _record_rows(page: Page, text: str) -> Iterator[Row]:
-    records = [match[1] for match in _RECORD.finditer(text)]
+    records = _records(text)
     if records:
         yield from _fragment_rows(
             page,
             "<ul>" + "".join(item if "<li" in item else f"<li>{item}</li>" for item in records) + "</ul>",
         )
+
+
+def _records(text: str) -> list[str]:
+    """Return what stands between `<record>` and `</record>`, without its CDATA brackets."""
+    found, start = [], -1
+    for match in _RECORD.finditer(text):
+        if not match[1]:
+            start = match.end() if start < 0 else start
+        elif start >= 0:
+            inner = text[start : match.start()].strip().removeprefix("<![CDATA[")
+            found.append(inner.removesuffix("]]>"))
+            start = -1
+    return found
 
 
 def _fragment_rows(page: Page, markup: str) -> Iterator[Row]:

@@ -48,7 +48,7 @@ _TRAIL = re.compile(
         )
     )
 )
-_STEP = re.compile(r"\s*(?:>+|»|›|＞|→|/|\\|-{1,2}>|—>|::|·|\n|\t)+\s*")
+_STEP = re.compile(r" ?(?:(?:>|»|›|＞|→|/|\\|-{1,2}>|—>|::|·|\n|\t) ?)+")
 # Every alternative of the long ones begins with a character of its own: the engine skips all other text.
 _INLINE_LABEL = re.compile(
     r"发\s?[布表稿]\s?(?:时\s?间|日\s?期)\s?[:：]|公\s?[布开]\s?(?:时\s?间|日\s?期)\s?[:：]|更\s?新\s?(?:时\s?间|日\s?期)\s?[:：]|"
@@ -180,7 +180,7 @@ _SEARCH_NAME = re.compile(
 _ARTICLE_PATH = re.compile(
     r"/art/\d{4}/\d{1,2}/\d{1,2}/art_|/t\d{8}_\d+|/(?:content|post|mpost)_\d+|/info/\d+/\d+\.|/\d{8}/\w+\.s?html?"
     r"|/\d{6}/\w{24,40}\.|/20\d\d[-/]?\d\d[-/]?\d\d/\w+|/(?:article|detail|show|view)[/_-]?\w*\d{3,}|/n\d+/c\d+/content|/c\d{6,}/content"
-    r"|/page\d*/?\d*\.htm|[?&](?:articleid|newsid|infoid|contentid)=",
+    r"|/page\d{0,12}/?\d{0,12}\.htm|[?&](?:articleid|newsid|infoid|contentid)=",
     re.IGNORECASE,
 )
 _COLUMN_PATH = re.compile(

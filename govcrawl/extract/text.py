@@ -332,7 +332,7 @@ _LITERAL = re.compile(
     r'|"([^"\\\n]*(?:\\[\s\S][^"\\\n]*)*)(?:"|(?=\n)|\\?\Z)'
     r"|`([^`\\]*(?:\\[\s\S][^`\\]*)*)(?:`|\\?\Z)"
 )
-_JOINT = re.compile(r"\s*\+(?:[\s\w.$()\[\]]*\+)?\s*")
+_JOINT = re.compile(r"\s{0,99}\+(?:[\s\w.$()\[\]]{0,199}\+)?\s{0,99}")
 _ESCAPE = re.compile(r"\\(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|\r?\n|([\s\S]))")
 _PERCENT_U = re.compile(r"%u([0-9a-fA-F]{4})")
 _INTERPOLATED = re.compile(r"\$\{[^{}]*\}")

@@ -26,7 +26,7 @@ _TAG = re.compile(r"<[^<>]*>")
 _SPACE = re.compile(r"\s+")
 _DIGITS = re.compile(r"\d+")
 _REFRESH = re.compile(
-    r"""<meta[^>]{0,80}http-equiv\s*=\s*["']?refresh["']?[^>]{0,80}content\s*=\s*["']?\s*(\d{1,3})[^>]{0,9}?url\s*=\s*["']?([^"'>\s]+)""",
+    r"""<meta[^>]{0,80}http-equiv\s{0,9}=\s{0,9}["']?refresh["']?[^>]{0,80}content\s{0,9}=\s{0,9}["']?\s{0,9}(\d{1,3})[^>]{0,9}?url\s{0,9}=\s{0,9}["']?([^"'>\s]+)""",
     re.IGNORECASE,
 )
 _JUMP = re.compile(
@@ -41,7 +41,7 @@ _GONE = (
 )
 _SAYS_GONE = re.compile(
     rf"{_THING}[^。！!?？<]{{0,12}}{_GONE}|(?:找不到|未找到|没有找到|无法找到|不存在)[^。！!?？<]{{0,8}}{_THING}"
-    r"|\b(?:http\s*)?(?:status|error|错误)?\s*[:\-]?\s*404\b(?!\s*[号路元万])"
+    r"|\b(?:http\s{0,4})?(?:status|error|错误)?\s{0,4}[:\-]?\s{0,4}404\b(?!\s{0,4}[号路元万])"
     r"|\b(?:page|file|article|document|resource|content|url|address|link)\b[^.<]{0,40}"
     r"\b(?:not (?:be )?found|does(?: not|n.t) exist|no longer (?:exists|available)"
     r"|(?:was|been|is) (?:removed|deleted)|unavailable)"
@@ -55,7 +55,7 @@ _TITLE_GONE = re.compile(
     re.IGNORECASE,
 )
 _POLITE = re.compile(
-    r"\W*(?:您(?:所|要|想)?(?:访问|查找|查看|浏览|请求|打开)|(?:非常|很|十分)?(?:抱歉|对不起|遗憾)"
+    r"\W{0,40}(?:您(?:所|要|想)?(?:访问|查找|查看|浏览|请求|打开)|(?:非常|很|十分)?(?:抱歉|对不起|遗憾)"
     r"|(?:we(?:'re| are) )?sorry|oops)",
     re.IGNORECASE,
 )

@@ -9,7 +9,7 @@ from govcrawl.extract.links import absolute
 from govcrawl.items import Page
 from spiders.base import SiteSpider
 
-_QUERY = re.compile(r"""["']?(\w+)["']?\s*:\s*["']([^"']*)["']""")
+_QUERY = re.compile(r"""["']?\b(\w{1,40})["']?\s{0,9}:\s{0,9}["']([^"']{0,300})["']""")
 
 
 class HanwebSpider(SiteSpider):

@@ -9,7 +9,7 @@ from govcrawl.items import Page
 from spiders.base import SiteSpider
 
 _PAGER = re.compile(
-    r"""createPage(?:HTML|Html)\w*\(\s*["']?(\d{1,4})["']?\s*,\s*["']?\d+["']?\s*,\s*["'](\w+)["']\s*,\s*["'](s?html?)["']"""
+    r"""createPage(?:HTML|Html)\w{0,20}\(\s*["']?(\d{1,4})["']?\s*,\s*["']?\d+["']?\s*,\s*["'](\w+)["']\s*,\s*["'](s?html?)["']"""
 )
 
 
