@@ -10,7 +10,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from lxml import etree, html
 
@@ -134,9 +134,13 @@ class Page:
     @cached_property
     def _base(self) -> str:
         base = self.tree.find(".//base[@href]")
-        from urllib.parse import urljoin  # noqa: PLC0415
-
-        return urljoin(self.final_url, base.get("href", "").strip()) if base is not None else self.final_url
+        if base is None:
+            return self.final_url
+        try:
+            url = urljoin(self.final_url, base.get("href", "").strip())
+            return url if urlsplit(url).hostname else self.final_url
+        except ValueError:  # <base href="http://[x/">: a browser ignores it as well
+            return self.final_url
 
     def header(self, name: str) -> str:
         """Return the first header of this name, or an empty string."""

@@ -216,7 +216,9 @@ _PHONE = re.compile(
 _ADDRESS = re.compile(r"地\s?址\s?[:：]\s?[\u4e00-\u9fff][^\s|]{3,}")
 _MAIL = re.compile(r"[\w.+-]{2,40}(?:@|\(at\))[\w-]{1,40}\.[a-z]{2,6}", re.IGNORECASE)
 _CONTACT_LINK = re.compile(r"^(?:联系|联络)(?:我们|方式|本站|电话|网站)$|^(?:站长|网管|管理员)信箱$")
-_CONAC = re.compile(r"bszs\.conac\.cn|dcs\.conac\.cn|conac\.cn/(?:sitename|js|image)|/(?:CA)\d{15,40}\w{0,40}\.js")
+_CONAC = re.compile(
+    r"bszs\.conac\.cn|dcs\.conac\.cn|conac\.cn/(?:sitename|js|image)|/(?:CA)\d{15,40}\w{0,40}\.js"
+)
 _CONAC_NAME = re.compile(r"党政机关(?:网站)?(?:标识|标志)?$|^事业单位(?:网站)?标识$")
 _ENTRY = re.compile(
     r"exposure/jiucuo|zfwz(?:gl|xx|zc)\.www\.gov\.cn|pucha\.kaipuyun\.cn/exposure|121\.43\.68\.40/exposure|"

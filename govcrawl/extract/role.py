@@ -31,9 +31,7 @@ def page_role(page: Page) -> Role:
 
 # --- facts --------------------------------------------------------------------------------------------
 
-_STEPS = (
-    r"(?:是|在)?\s?[:：]?\s?(?=\S)((?:[^\n]{0,100}(?:\n[>»›/＞→-][^\n]{0,60}){0,6}|\n[^\n]{0,100}))"
-)
+_STEPS = r"(?:是|在)?\s?[:：]?\s?(?=\S)((?:[^\n]{0,100}(?:\n[>»›/＞→-][^\n]{0,60}){0,6}|\n[^\n]{0,100}))"
 _HOMEWARD = r"\s?(?:>|»|›|＞|->|—>|/|→|\\|·|-{1,2})+\s?([^\n]{1,120}(?:\n[>»›/＞→-][^\n]{0,60}){0,6})"
 # One group an alternative; every alternative begins with a character of its own: the engine skips other text.
 _TRAIL = re.compile(
