@@ -75,6 +75,12 @@ class Checking:
             found += self._findings(spec, self._results.get(code))
         return tuple(found)
 
+    def only(self, code: str) -> tuple[Finding, ...]:
+        """Run one rule over the whole site and return its findings."""
+        one, spec = self._rules[code], self.edition.rules[code]
+        self._run(one, self.inspection, _arguments(one, spec), self.inspection.site.url)
+        return tuple(self._findings(spec, self._results[code]))
+
     def _run(self, one: Rule, subject: Page | Inspection, arguments: dict[str, Any], url: str) -> None:
         result = self._results[one.code]
         try:

@@ -276,15 +276,26 @@ class SiteDone:
     alarms: tuple[dict[str, Any], ...] = ()  # readings that matched nothing where they did last time
 
 
+class ProbeState(StrEnum):
+    """What became of one planned visit of a home page."""
+
+    CONNECTED = "connected"
+    SUSPECTED = "suspected"  # failed on the first path only, or in a way that may be aimed at programs
+    DOWN = "down"  # failed on both paths while the network was up
+    OWN_NETWORK = "own_network"  # the inspecting side was cut off: says nothing about the site
+    MISSED = "missed"  # not made, with the reason
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One visit of a home page for V2."""
+    """One visit of a home page for V2; `suspected` says that no second path confirmed its failure."""
 
     site_id: str
     at: datetime
     elapsed: float
     status: int | None = None
     error: str | None = None
+    suspected: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,9 +39,14 @@ def unreachable_homepage(
         raise CantTell(f"{len(full)} days with {sample} or more visits, {needed} are needed")
     week = set(full[-needed:])
     visits = [probe for probe in site.probes if probe.at.date() in week]
-    failed = [probe for probe in visits if _failed(probe, seconds)]
-    if len(failed) < threshold * len(visits):
+    bad = [probe for probe in visits if _failed(probe, seconds)]
+    failed = [probe for probe in bad if not probe.suspected]
+    if len(bad) < threshold * len(visits):
         return
+    if len(failed) < threshold * len(visits):
+        raise CantTell(
+            f"{len(failed)} of {len(visits)} visits failed; {len(bad) - len(failed)} more on one path only"
+        )
     names = Counter(
         probe.error or (f"http_{probe.status}" if _answered_badly(probe) else "slow") for probe in failed
     )
