@@ -141,6 +141,41 @@ COLLECTIONS: dict[str, dict[str, Any]] = {
     },
     "scores": {"quarter": NAME, "site_id": NAME},  # _id "<quarter>:<site_id>"
     "summaries": {},  # _id the quarter
+    # what a rule came to after the crawl, by a week of visits; _id sha256(quarter, finding_id)
+    "late_findings": {"finding_id": HASH, "quarter": NAME, "site_id": NAME, "rule": NAME, "outcome": NAME},
+    # the plan of a quarter's visits; _id the quarter
+    "probe_weeks": {"start": NAME, "days": COUNT, "rounds": COUNT, "site_ids": LIST},
+    # one round of visits; _id "<quarter>:<round>"
+    "probe_rounds": {
+        "quarter": NAME,
+        "round": NAME,
+        "state": _one_of("open", "done"),
+        "owner": TEXT_OR_NULL,
+        "until": DATE_OR_NULL,
+        "counts": TABLE,
+    },
+    # who held a round when, and when network or database were away; append-only but for an outage's end
+    "probe_log": {
+        "quarter": NAME,
+        "round": TEXT,
+        "event": _one_of("leased", "expired", "released", "done", "network", "database"),
+        "owner": TEXT,
+        "at": DATE,
+        "until": DATE_OR_NULL,
+    },
+    # one planned visit of one site; _id "<quarter>:<site_id>:<round>"
+    "probes": {
+        "quarter": NAME,
+        "site_id": NAME,
+        "round": NAME,
+        "at": DATE,
+        "elapsed": NUMBER,
+        "status": COUNT_OR_NULL,
+        "error": TEXT_OR_NULL,
+        "state": _one_of("connected", "suspected", "down", "own_network", "missed"),
+        "reason": TEXT,
+        "second": {"bsonType": ["object", "null"]},
+    },
     # outside data, a whole file a document; _id "<quarter>:<kind>"
     "imports": {"quarter": NAME, "kind": NAME, "source": NAME, "sha256": HASH, "rows": LIST},
 }
@@ -155,6 +190,10 @@ INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
     "tallies": (("run", "site_id"),),
     "readings": (("site_id", "quarter"), ("quarter", "site_id")),
     "scores": (("quarter", "site_id"),),
+    "late_findings": (("quarter", "site_id", "rule"),),
+    "probe_rounds": (("quarter", "round"),),
+    "probe_log": (("quarter", "round", "at"),),
+    "probes": (("quarter", "round"), ("quarter", "site_id", "round")),
 }
 
 
