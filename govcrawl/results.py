@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ from govcrawl.checking import bound
 from govcrawl.imports.decisions import Decision, decided_findings
 from govcrawl.imports.kinds import MESSAGE_RULE, Message, held, overdue_findings
 from govcrawl.items import Finding, GovcrawlError, Outcome, Site
+from govcrawl.probing import verdicts
 from govcrawl.quarter import Quarter
 from govcrawl.scoring import (
     CONFIRMED,
@@ -63,7 +65,11 @@ def _scores(db: Sync, quarter: str, edition: Edition, sites: Mapping[str, Site])
     newest = reads.inspected(db, quarter)
     counts = _counts(db, quarter, edition, newest)
     decisions = reads.decisions(db, quarter)
-    for site_id, more in _late(db, quarter, edition, sites.values()).items():
+    probed = verdicts.decide(db, quarter, edition, sites=sites, runs=newest, at=_at(db, quarter))
+    for site_id in probed:  # the visits say what the crawl could not
+        counts.get(site_id, {}).pop(verdicts.RULE, None)
+    late = _late(db, quarter, edition, sites.values())
+    for site_id, more in (*late.items(), *probed.items()):
         own = counts.setdefault(site_id, {})
         for finding in more:
             decision = decisions.get(site_id, {}).get(finding.finding_id, "")
@@ -108,8 +114,7 @@ def _late(
 ) -> Mapping[str, tuple[Finding, ...]]:
     """Return what imported 找错 messages and a person's decisions say of each site; decisions come first."""
     messages, typed = held(db, quarter, Message), held(db, quarter, Decision)
-    run = reads.run_of(db, reads.latest_run(db, quarter) or "")
-    at = run["at"] if run else Quarter.parse(quarter).monitoring_point()
+    at = _at(db, quarter)
     known = {site.site_id: site for site in sites}
     found = {
         site_id: own
@@ -123,6 +128,12 @@ def _late(
         if site_id not in settled:
             found[site_id] = (*found.get(site_id, ()), *late)
     return found
+
+
+def _at(db: Sync, quarter: str) -> datetime:
+    run = reads.run_of(db, reads.latest_run(db, quarter) or "")
+    at: datetime = run["at"] if run else Quarter.parse(quarter).monitoring_point()
+    return at
 
 
 def _version(db: Sync, quarter: str, summary: QuarterSummary, digest: str) -> dict[str, Any]:

@@ -155,6 +155,7 @@ def card(db: Sync, finding_id: str, run: str | None = None) -> Document:
     """
     query = {"finding_id": finding_id} | ({"run": run} if run else {})
     doc = db.findings.find_one(query, sort=[("_id", 1)]) if run else _newest(db, query)
+    doc = doc or db.late_findings.find_one(query)
     if doc is None:
         raise GovcrawlError(f"no finding {finding_id}; see: govcrawl findings --quarter Q --format jsonl")
     return _card(db, doc)

@@ -150,10 +150,11 @@ def seal_missing(db: Sync) -> None:
 
 @patient.sync
 def seal_scores(db: Sync, quarter: str) -> str:
-    """Seal a quarter's scores and summary as they now are; returns the root."""
+    """Seal a quarter's scores, summary and later findings as they now are; returns the root."""
     parts = {
         "scores": _entries(db.scores.find({"quarter": quarter})),
         "summaries": _entries(db.summaries.find({"_id": quarter})),
+        "late_findings": _entries(db.late_findings.find({"quarter": quarter})),
     }
     seal = _sealed(f"{quarter}:scores", "", quarter, "", parts)
     db.seals.replace_one({"_id": seal["_id"]}, seal, upsert=True)
@@ -230,7 +231,8 @@ def verify(db: Sync) -> Verified:
     missing = sorted({seal["run"] for seal in seals.values()} - known)
     found.problems += [f"run {run}: its record is removed" for run in missing]
     for quarter in sorted({seal["quarter"] for seal in seals.values() if seal["_id"].endswith(":scores")}):
-        parts = {"scores": {"quarter": quarter}, "summaries": {"_id": quarter}}
+        own = {"quarter": quarter}
+        parts = {"scores": own, "summaries": {"_id": quarter}, "late_findings": own}
         found.problems += _compare(db, seals[f"{quarter}:scores"], parts, found)
     scored = {doc["quarter"] for doc in db.scores.find({}, {"quarter": 1})}
     found.problems += [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from heapq import merge
 from typing import Any
 
 from gridfs import GridFSBucket
@@ -94,7 +95,8 @@ def findings(
 ) -> Iterator[Document]:
     """Yield the findings of each site's newest finished inspection, by site, rule and finding_id.
 
-    So the order does not depend on when or by whom a site was inspected.
+    So the order does not depend on when or by whom a site was inspected. What a rule came to after the crawl
+    (V2 by a week's visits) stands for what the inspection could say of it.
     """
     newest = inspected(db, quarter)
     query: Document = {"quarter": quarter}
@@ -102,12 +104,22 @@ def findings(
         query["site_id"] = site
     if rule is not None:
         query["rule"] = rule
+    later = [doc for doc in db.late_findings.find(query) if doc["site_id"] in newest]
+    replaced = {(doc["site_id"], doc["rule"]) for doc in later}
     if outcome is not None:
         query["outcome"] = outcome
+        later = [doc for doc in later if doc["outcome"] == outcome]
     order = [("site_id", ASCENDING), ("rule", ASCENDING), ("finding_id", ASCENDING)]
-    for doc in db.findings.find(query).sort(order):
-        if newest.get(doc["site_id"]) == doc["run"]:
-            yield doc
+    own = (
+        doc
+        for doc in db.findings.find(query).sort(order)
+        if newest.get(doc["site_id"]) == doc["run"] and (doc["site_id"], doc["rule"]) not in replaced
+    )
+    yield from merge(own, sorted(later, key=_place), key=_place)
+
+
+def _place(doc: Document) -> tuple[str, str, str]:
+    return doc["site_id"], doc["rule"], doc["finding_id"]
 
 
 def runs(db: Sync, quarter: str | None = None) -> list[Document]:
