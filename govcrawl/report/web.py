@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from govcrawl.report.availability import pictures as months_of
 from govcrawl.report.facts import Facts, plainly
 from govcrawl.report.faults import Fault
 from govcrawl.report.text import Paragraph, band_label
@@ -23,16 +25,17 @@ def write_pages(
     facts: Facts,
     paragraphs: Sequence[Paragraph],
     pictures: Mapping[str, tuple[str, bytes]],
+    visits: Callable[[str], Iterable[Mapping[str, Any]]] = lambda _: (),
 ) -> int:
     """Write index, notice and a page for each site and rule; return the number of pages."""
-    for name in ("sites", "rules", "img"):
+    for name in ("sites", "rules", "img/visits"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for name, (_, png) in pictures.items():
         (folder / "img" / f"{name}.png").write_bytes(png)
     pages = _Pages(folder, facts)
     pages.index(pictures)
     pages.write("notice.html", f"{facts.quarter.zh}通报", paragraphs=paragraphs)
-    pages.sites()
+    pages.sites(visits)
     pages.rules()
     return pages.count
 
@@ -96,8 +99,8 @@ class _Pages:
             pictures=[(name, caption) for name, (caption, _) in pictures.items()],
         )
 
-    def sites(self) -> None:
-        """Write the list of sites and a page for each."""
+    def sites(self, visits: Callable[[str], Iterable[Mapping[str, Any]]]) -> None:
+        """Write the list of sites and a page for each, with a picture of its visits for each month."""
         facts = self.facts
         known = [site for site in facts.sites.values() if site.site_id in facts.scores]
         rows = [
@@ -115,7 +118,16 @@ class _Pages:
                 faults=faults,
                 count=count,
                 by_rule=False,
+                months=self._months(site.site_id, visits(site.site_id)),
             )
+
+    def _months(self, site_id: str, visits: Iterable[Mapping[str, Any]]) -> list[str]:
+        found = []
+        for month, svg in months_of(self.facts.names[site_id], visits):
+            name = f"img/visits/{Path(link(site_id)).stem}-{month}.svg"
+            (self.folder / name).write_text(svg, "utf-8")
+            found.append(name)
+        return found
 
     def rules(self) -> None:
         """Write the list of rules and a page for each."""

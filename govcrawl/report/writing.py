@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from govcrawl.items import GovcrawlError
 from govcrawl.report.charts import charts
@@ -28,8 +29,17 @@ class Written:
     pages: int
 
 
-def write_report(facts: Facts, out: Path, form: str, picture: Callable[[str], bytes | None]) -> Written:
-    """Write notice.docx, scores.xlsx, repair/, web/ and data/; `picture` gives a screenshot by its hash."""
+def write_report(
+    facts: Facts,
+    out: Path,
+    form: str,
+    picture: Callable[[str], bytes | None],
+    visits: Callable[[str], Iterable[Mapping[str, Any]]] = lambda _: (),
+) -> Written:
+    """Write notice.docx, scores.xlsx, repair/, web/ and data/.
+
+    `picture` gives a screenshot by its hash, `visits` the visits of a site's home page in order.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
         pictures = charts(facts)
@@ -40,7 +50,7 @@ def write_report(facts: Facts, out: Path, form: str, picture: Callable[[str], by
         write_scores(out / "scores.xlsx", facts, pictures)
         write_records(out / "data", facts)
         lists = write_lists(out / "repair", facts, picture)
-        pages = write_pages(out / "web", facts, paragraphs, pictures)
+        pages = write_pages(out / "web", facts, paragraphs, pictures, visits)
     except OSError as error:
         raise GovcrawlError(f"{error.filename or out}: cannot be written ({error.strerror})") from error
     return Written(out, lists, pages)
