@@ -32,6 +32,7 @@ from govcrawl.sites import import_roster, load_sites
 from govcrawl.standard import Edition, RuleSpec, load_edition
 from govcrawl.store import evidence as store_evidence
 from govcrawl.store import integrity, readings, reads
+from govcrawl.store import probes as store_probes
 from govcrawl.store.client import Sync, connect
 from govcrawl.store.server import resolve
 from govcrawl.supervisor import Progress, Supervisor
@@ -316,6 +317,44 @@ def requests(folder: Path) -> None:
         raise click.exceptions.Exit(1)
 
 
+# --- probes -------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.option("--quarter", required=True, help="Quarter, such as 2023Q3.")
+@click.option("--week/--once", default=False, help="Work off the planned week, or one round now (default).")
+@click.option("--start", default="", help="First day of the week, YYYY-MM-DD; default: tomorrow.")
+@click.option(
+    "--days", type=int, default=7, show_default=True, help="Days of the week; more days extend a plan."
+)
+@click.option("--rounds", type=int, default=24, show_default=True, help="Rounds a day.")
+@click.option("--registry", type=_FILE, default=None, help="Roster (CSV or XLSX); default: the built-in one.")
+@click.option("--proxy", default="", help="Forward proxy of the first path.")
+@click.option("--second-proxy", default="", help="Forward proxy that confirms failures; default: IPv6.")
+@click.option("--canary", multiple=True, metavar="URL", help="Page that is always up; give several.")
+@click.option(
+    "--contact", envvar="GOVCRAWL_CONTACT", default="", help="Mail address shown to the visited servers."
+)
+@click.option("--status", is_flag=True, help="Visit nothing: print what became of each round so far.")
+@database
+def probe(quarter: str, mongo: str, **given: Any) -> None:
+    """Visit all home pages for V2: one round, or a week of rounds spread over each day.
+
+    Any number of commands may work on one week, on one machine or several: each round is made by one of them.
+    A stopped command goes on where it was. `govcrawl score` decides V2 from the visits.
+    """
+    from govcrawl.probing import command  # noqa: PLC0415  (only this command visits)
+
+    name = Quarter.parse(quarter)
+    sites = load_sites(given.pop("registry"))
+    for option in ("proxy", "second_proxy"):
+        _proxy(given[option])
+    with resolve(mongo or None) as uri:
+        code = command.probe(name, sites, uri, **given)
+    if code:
+        raise click.exceptions.Exit(code)
+
+
 # --- results ------------------------------------------------------------------------------------------------
 
 _FORMAT = click.option(
@@ -517,7 +556,9 @@ def report(
     name = Quarter.parse(quarter)
     with opened(mongo) as db:
         facts = gather(db, name, load_edition(edition), load_sites(registry))
-        written = write_report(facts, out, form, partial(reads.stored_bytes, db))
+        written = write_report(
+            facts, out, form, partial(reads.stored_bytes, db), partial(store_probes.visits, db, str(name))
+        )
     click.echo(
         f"{name}: notice.docx, scores.xlsx, data/, {written.lists} repair lists "
         f"and {written.pages} web pages written to {out}"

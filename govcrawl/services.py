@@ -46,7 +46,7 @@ def roster_sha(sites: Iterable[Site]) -> str:
     return hashlib.sha256("\n".join(repr(site) for site in sites).encode()).hexdigest()
 
 
-def _stated(sites: Iterable[Site]) -> Iterator[str]:
+def stated(sites: Iterable[Site]) -> Iterator[str]:
     """Yield the addresses a roster names outright: a site at 10.1.2.3 is the office's own decision."""
     for site in sites:
         for host in (urlsplit(site.url).netloc, *site.allowed_hosts):
@@ -86,7 +86,7 @@ class Services:
             admit=self.ration.admit if self.ration else None,
             record=self._log.note if self._log else None,
         )
-        self.allowed = [*options.egress(), *_stated(self.sites.values())]
+        self.allowed = [*options.egress(), *stated(self.sites.values())]
         self.guard = Guard(self.allowed)
         self._stack = AsyncExitStack()
         for shared in (self.timetable, self._log):
