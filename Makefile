@@ -7,7 +7,7 @@ SITES ?= 540
 PAGES ?= ../shared/pages
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help setup demo test test-long lint format bench bench-links bench-reading bench-score accuracy egg lock clean
+.PHONY: help setup demo test test-long lint format bench bench-links bench-reading bench-score bench-probes accuracy egg lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -50,6 +50,9 @@ bench-reading: setup  ## processor time to read and check one page of about 50 k
 bench-score: setup  ## the score job beside polars: 540 sites x 400 findings, 14,000 x 200
 	@$(PY) -m bench.score --sites 540 --findings 400
 	@$(PY) -m bench.score --sites 14000 --findings 200
+
+bench-probes: setup  ## a round of visits beside bare aiohttp GETs
+	@$(PY) -m bench.probes
 
 accuracy: setup  ## readings against labelled pages (PAGES=../shared/pages)
 	@$(PY) -m bench.accuracy $(PAGES)
