@@ -107,17 +107,20 @@ def simulate(uri: str, simulation: Callable[..., Simulation]) -> None:
 
 
 def overlaps(log: Sequence[Entry]) -> list[Entry]:
-    """Return the leases that were given while another worker held the round."""
-    held: dict[str, str] = {}
-    found = []
-    for one in sorted(log, key=lambda one: (one.round, one.at, one.event == "leased")):
-        if one.event == "leased":
-            if held.get(one.round) not in (None, one.owner):
-                found.append(one)
-            held[one.round] = one.owner
-        elif held.get(one.round) == one.owner:
-            del held[one.round]
-    return found
+    """Return the leases that were given before the one before had ended."""
+    ends: dict[tuple[str, int], datetime] = {}
+    for one in log:
+        if one.event in ("expired", "released", "done"):
+            ends.setdefault((one.round, one.turn), one.at)
+    leases = [one for one in log if one.event == "leased"]
+    held = {(one.round, one.turn): one.owner for one in leases}
+    assert len(held) == len(leases)  # every lease has a number of its own
+    return [
+        one
+        for one in leases
+        if held.get((one.round, one.turn - 1), one.owner) != one.owner
+        and ends.get((one.round, one.turn - 1), one.at + WEEK.slot) > one.at
+    ]
 
 
 def proved(store: Sync, sites: Sequence[Site], week: Week) -> Counter[str]:

@@ -62,6 +62,7 @@ class Entry:
     owner: str
     at: datetime
     until: datetime | None = None
+    turn: int = 0  # of the round's holders: each lease has the next number
 
 
 class Book:
@@ -94,7 +95,7 @@ class Book:
         now = await self.now()
         until = now + timedelta(seconds=seconds)
         identity = self._round(name)
-        fresh: Document = {"quarter": self.quarter, "round": name, "state": "open", "counts": {}}
+        fresh: Document = {"quarter": self.quarter, "round": name, "state": "open", "counts": {}, "turn": 0}
         fresh |= {"owner": None, "until": None}
         free = [{"owner": None}, {"owner": owner}, {"until": {"$lt": now}}]
         async with self._answering():
@@ -106,13 +107,15 @@ class Book:
             with suppress(DuplicateKeyError):  # another worker was faster
                 await self.db.probe_rounds.update_one(identity, {"$setOnInsert": fresh}, upsert=True)
             before = await self.db.probe_rounds.find_one_and_update(
-                {**identity, "state": "open", "$or": free}, {"$set": {"owner": owner, "until": until}}
+                {**identity, "state": "open", "$or": free},
+                {"$set": {"owner": owner, "until": until}, "$inc": {"turn": 1}},
             )
         if before is None:
             return False
+        turn = before["turn"]
         if before["owner"] not in (None, owner):
-            await self.note(Entry(name, "expired", before["owner"], before["until"], now))
-        await self.note(Entry(name, "leased", owner, now))
+            await self.note(Entry(name, "expired", before["owner"], before["until"], now, turn))
+        await self.note(Entry(name, "leased", owner, now, turn=turn + 1))
         return True
 
     async def renew(self, name: str, owner: str, seconds: float) -> bool:
@@ -135,10 +138,10 @@ class Book:
         held = {**self._round(name), "state": "open", "owner": owner}
         free = {"owner": None, "until": None}
         async with self._answering():
-            result = await self.db.probe_rounds.update_one(held, {"$set": fields | free})
-        if result.matched_count:
-            await self.note(Entry(name, event, owner, await self.now()))
-        return bool(result.matched_count)
+            before = await self.db.probe_rounds.find_one_and_update(held, {"$set": fields | free})
+        if before is not None:
+            await self.note(Entry(name, event, owner, await self.now(), turn=before["turn"]))
+        return before is not None
 
     async def done(self) -> set[str]:
         """Return the names of the rounds that are done."""
@@ -150,8 +153,8 @@ class Book:
 
     async def note(self, entry: Entry) -> None:
         """Write a line of the log; an outage that goes on is the same line with a later end."""
-        doc = asdict(entry) | {"quarter": self.quarter}
-        identity = {"_id": key(self.quarter, entry.round, entry.event, entry.owner, entry.at.isoformat())}
+        doc, at = asdict(entry) | {"quarter": self.quarter}, entry.at.isoformat()
+        identity = {"_id": key(self.quarter, entry.round, entry.event, entry.owner, str(entry.turn), at)}
         async with self._answering():
             await self.db.probe_log.replace_one(identity, doc, upsert=True)
 
@@ -162,7 +165,7 @@ class Book:
             "$or": [{"round": name}, {"event": {"$in": ["network", "database"]}}],
         }
         async with self._answering():
-            return [_entry(doc) async for doc in self.db.probe_log.find(query).sort("at", ASCENDING)]
+            return sorted([_entry(doc) async for doc in self.db.probe_log.find(query)], key=_order)
 
     # --- visits ---------------------------------------------------------------------------------------------
 
@@ -242,7 +245,11 @@ def _doc(quarter: str, visit: Visit) -> Document:
 
 
 def _entry(doc: Document) -> Entry:
-    return Entry(doc["round"], doc["event"], doc["owner"], doc["at"], doc["until"])
+    return Entry(doc["round"], doc["event"], doc["owner"], doc["at"], doc["until"], doc["turn"])
+
+
+def _order(one: Entry) -> tuple[datetime, int, bool]:
+    return one.at, one.turn, one.event != "leased"
 
 
 # --- the plan -----------------------------------------------------------------------------------------------
@@ -294,7 +301,7 @@ def rounds_of(db: Sync, quarter: str) -> list[Document]:
 
 def log_of(db: Sync, quarter: str) -> list[Entry]:
     """Return the whole log of a quarter in order."""
-    return [_entry(doc) for doc in db.probe_log.find({"quarter": quarter}).sort("at", ASCENDING)]
+    return sorted([_entry(doc) for doc in db.probe_log.find({"quarter": quarter})], key=_order)
 
 
 # --- what the visits come to --------------------------------------------------------------------------------

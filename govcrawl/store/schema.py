@@ -152,6 +152,7 @@ COLLECTIONS: dict[str, dict[str, Any]] = {
         "state": _one_of("open", "done"),
         "owner": TEXT_OR_NULL,
         "until": DATE_OR_NULL,
+        "turn": COUNT,
         "counts": TABLE,
     },
     # who held a round when, and when network or database were away; append-only but for an outage's end
@@ -162,6 +163,7 @@ COLLECTIONS: dict[str, dict[str, Any]] = {
         "owner": TEXT,
         "at": DATE,
         "until": DATE_OR_NULL,
+        "turn": COUNT,
     },
     # one planned visit of one site; _id "<quarter>:<site_id>:<round>"
     "probes": {
