@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from govcrawl.browser import Browser
+from govcrawl.browser import EXECUTABLES, Browser
 from govcrawl.egress import Guard
 from govcrawl.proxy import OF_CHROMIUM, EgressProxy
 from tests.test_egress import Canary, canary, guarded
@@ -161,24 +162,27 @@ async def sockets() -> AsyncIterator[set[tuple[str, str, int]]]:
 HOSTS = ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "inner.example")
 
 
-@pytest.mark.parametrize("host", HOSTS)
-def test_no_way_of_a_page_leads_to_an_inner_address(host: str) -> None:
+@pytest.mark.parametrize("executable", [name for name in EXECUTABLES if shutil.which(name)])
+def test_no_way_of_a_page_leads_to_an_inner_address(executable: str) -> None:
     async def run() -> None:
         async with canary() as one, datagrams(one.port) as udp, sockets() as seen:
-            async with Watched(guarded(one)) as proxy, Browser(proxy=proxy) as browser:
-                one.pages["/attack"] = page(one, host, HEADERS)
-                one.pages["/worker.js"] = one.html(f"fetch('http://{host}:PORT/sw', {{mode: 'no-cors'}})")
-                url = f"http://site.example:{one.page_port}/attack"
-                found = await browser.render(url, site_id="site")
-                assert (found.title, found.error) == ("attack", None), found
-                assert "root:" not in found.dom + "".join(found.frames.values())
-                shot = await browser.screenshot(url, site_id="site")
-                assert shot.image
-                port = int(proxy.url.rpartition(":")[2])
+            async with (
+                Watched(guarded(one)) as proxy,
+                Browser(proxy=proxy, executable=executable) as browser,
+            ):
+                places = {("tcp", "127.0.0.1", int(proxy.url.rpartition(":")[2]))}
+                for number, host in enumerate(HOSTS):
+                    one.pages[f"/attack{number}"] = page(one, host, HEADERS)
+                    one.pages["/worker.js"] = one.html(f"fetch('http://{host}:PORT/sw', {{mode: 'no-cors'}})")
+                    url, refused = f"http://site.example:{one.page_port}/attack{number}", proxy.meter.refused
+                    found = await browser.render(url, site_id="site")
+                    assert (found.title, found.error) == ("attack", None), found
+                    assert "root:" not in found.dom + "".join(found.frames.values())
+                    assert proxy.meter.refused > refused + 20
+                assert (await browser.screenshot(url, site_id="site")).image
             assert (one.reached, udp.count) == (0, 0)
-            assert seen <= {("tcp", "127.0.0.1", port)}
+            assert seen <= places
             assert proxy.passed == {"site.example"}
-            assert proxy.meter.refused > 20
 
     asyncio.run(run())
 
@@ -225,23 +229,29 @@ def test_what_chromium_asks_of_its_own_accord_is_refused() -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize(
-    "target",
-    ["file:///etc/passwd", "view-source:http://127.0.0.1/", "data:text/html,%72oot:x:", "chrome://version"],
-)
-def test_no_answer_sends_a_visit_to_what_is_no_web_page(target: str) -> None:
+def test_no_answer_sends_a_visit_to_what_is_no_web_page() -> None:
+    targets = [
+        "file:///etc/passwd",
+        "view-source:http://127.0.0.1/",
+        "data:text/html,%72oot:x:",
+        "chrome://version",
+    ]
+
     async def run() -> None:
         async with canary() as one, EgressProxy(guarded(one)) as proxy, Browser(proxy=proxy) as browser:
             base = f"http://site.example:{one.page_port}"
-            one.pages["/hop"] = one.hop(target)
-            one.pages["/refresh"] = one.html(f"<meta http-equiv=refresh content='0;url={target}'><p>here</p>")
-            one.pages["/script"] = one.html(f"<p>here</p><script>location.href = '{target}'</script>")
-            for way in ("hop", "refresh", "script"):
-                found = await browser.render(f"{base}/{way}", site_id="site")
-                assert "root:x:" not in found.dom, found
-                assert found.error or found.final_url.startswith(base), found
-                assert found.final_url.startswith("http"), found
-            assert (await browser.render(target, site_id="site")).error == "scheme"
+            for number, target in enumerate(targets):
+                one.pages[f"/hop{number}"] = one.hop(target)
+                refresh = f"<meta http-equiv=refresh content='0;url={target}'><p>here</p>"
+                one.pages[f"/refresh{number}"] = one.html(refresh)
+                script = f"<p>here</p><script>location.href = '{target}'</script>"
+                one.pages[f"/script{number}"] = one.html(script)
+                for way in ("hop", "refresh", "script"):
+                    found = await browser.render(f"{base}/{way}{number}", site_id="site")
+                    assert "root:x:" not in found.dom, (way, target, found)
+                    assert found.error or found.final_url.startswith(base), (way, target, found)
+                    assert found.final_url.startswith("http"), (way, target, found)
+                assert (await browser.render(target, site_id="site")).error == "scheme"
 
     asyncio.run(run())
 
