@@ -27,11 +27,12 @@ from govcrawl.items import GovcrawlError, Site
 from govcrawl.options import Options
 from govcrawl.pace import window_of
 from govcrawl.quarter import Quarter
-from govcrawl.results import occurrences, score_quarter
+from govcrawl.results import mean_range, occurrences, score_of, score_quarter
+from govcrawl.scoring import CONFIRMED, DISMISSED
 from govcrawl.sites import import_roster, load_sites
 from govcrawl.standard import Edition, RuleSpec, load_edition
 from govcrawl.store import evidence as store_evidence
-from govcrawl.store import integrity, readings, reads
+from govcrawl.store import integrity, readings, reads, verdicts
 from govcrawl.store import probes as store_probes
 from govcrawl.store.client import Sync, connect
 from govcrawl.store.server import resolve
@@ -374,12 +375,15 @@ def score(*, quarter: str, edition: Path | None, recount: bool, mongo: str) -> N
     with opened(mongo) as db:
         summary = score_quarter(db, name, load_edition(edition), recount=recount)
         stored = reads.summary(db, name) or {}
+        between = mean_range(map(score_of, reads.scores(db, name)))
     click.echo(
         f"{name}: 共检查网站 {summary.sites} 个（门户 {summary.portals} 个，部门 {summary.departments} 个）；"
         f"已评分 {summary.scored} 个，平均 {_shown(summary.mean)} 分，"
         f"最高 {_shown(summary.best)} 分，最低 {_shown(summary.worst)} 分"
     )
     waiting = f"暂定：{summary.provisional} 个网站待确认，{len(summary.missing)} 个未完成检查"
+    if between:
+        waiting += f"；确认后平均分在 {_shown(between[0])} 至 {_shown(between[1])} 之间"
     click.echo(f"第 {stored['version']} 版，{'正式结果，已封存' if stored['final'] else waiting}")
 
 
@@ -504,6 +508,28 @@ def _table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
         table.add_row(*(str(cell).replace("[", "\\[") for cell in row))
     console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(table if table.row_count else "没有记录")
+
+
+@cli.command()
+@click.argument("finding_id")
+@click.argument("decision", type=click.Choice([CONFIRMED, DISMISSED]))
+@_QUARTER
+@click.option("--reviewer", required=True, help="Who decided.")
+@click.option("--note", required=True, help="Why.")
+@database
+def decide(*, finding_id: str, decision: str, quarter: str, reviewer: str, note: str, mongo: str) -> None:
+    """Record a person's decision on a finding; nothing recorded is ever changed.
+
+    FINDING_ID is printed by findings --format jsonl. Scores follow with the next: govcrawl score.
+    """
+    name = str(Quarter.parse(quarter))
+    if not reviewer.strip() or not note.strip():
+        raise GovcrawlError("--reviewer and --note say who decided and why; neither may be empty")
+    with opened(mongo) as db:
+        doc = verdicts.decide(db, name, finding_id, decision, reviewer=reviewer.strip(), note=note.strip())
+    click.echo(
+        f"{name}: {doc['site_id']} {finding_id[:12]} {decision} by {doc['reviewer']}, record {doc['seq']}"
+    )
 
 
 # --- outside data and reports -------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import simplejson
@@ -68,7 +68,7 @@ def _scores(db: Sync, quarter: str, edition: Edition, sites: Mapping[str, Site])
     probed = verdicts.decide(db, quarter, edition, sites=sites, runs=newest, at=_at(db, quarter))
     for site_id in probed:  # the visits say what the crawl could not
         counts.get(site_id, {}).pop(verdicts.RULE, None)
-    late = _late(db, quarter, edition, sites.values())
+    late = late_findings(db, quarter, edition, sites.values())
     for site_id, more in (*late.items(), *probed.items()):
         own = counts.setdefault(site_id, {})
         for finding in more:
@@ -105,11 +105,11 @@ def _decided(db: Sync, quarter: str, newest: Mapping[str, str]) -> Iterator[tupl
         for finding_id, decision in own.items()
         if decision in (CONFIRMED, DISMISSED)
     }
-    for doc in reads.decided(db, sorted(ids)):
+    for doc in reads.by_id(db, sorted(ids), ("site_id", "rule", "outcome", "edition")):
         yield doc, ids[doc["_id"]]
 
 
-def _late(
+def late_findings(
     db: Sync, quarter: str, edition: Edition, sites: Iterable[Site]
 ) -> Mapping[str, tuple[Finding, ...]]:
     """Return what imported 找错 messages and a person's decisions say of each site; decisions come first."""
@@ -162,6 +162,17 @@ def inspected_sites(db: Sync, quarter: str) -> dict[str, Site]:
             fields["allowed_hosts"] = tuple(fields.get("allowed_hosts", ()))
             found[str(row["site_id"])] = Site(**fields)
     return found
+
+
+def mean_range(scores: Iterable[SiteScore]) -> tuple[Decimal, Decimal] | None:
+    """Return between which means the mean of the scored sites will lie; None where nothing is open."""
+    known = [(one.low, one.high) for one in scores if one.low is not None and one.high is not None]
+    low, high = sum((one for one, _ in known), Decimal(0)), sum((one for _, one in known), Decimal(0))
+    if low == high:
+        return None
+    places = Decimal("0.1")
+    low, high = ((value / len(known)).quantize(places, ROUND_HALF_UP) for value in (low, high))
+    return low, high
 
 
 def score_of(doc: Mapping[str, Any]) -> SiteScore:

@@ -21,7 +21,7 @@ from govcrawl.items import Evidence, Finding, Outcome, Site
 from govcrawl.results import score_quarter
 from govcrawl.scoring import ScoreError, score_counts, score_site
 from govcrawl.store import ledger, reads, records
-from govcrawl.store.client import Sync
+from govcrawl.store.client import Document, Sync
 from tests.quarters import EDITION, table, take
 
 AT = datetime(2023, 9, 30, 15, 59, tzinfo=UTC)
@@ -125,27 +125,73 @@ from govcrawl.standard import load_edition
 from govcrawl.store import reads
 from govcrawl.store.client import connect
 
-def killed(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
+uri, step, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
+place, _, name = step.rpartition(".")
+owner = {"results": results, "reads": reads, "tallies": results.tallies}[place]
+work = getattr(owner, name)
 
-setattr(reads, sys.argv[2], killed)
-results.score_quarter(connect(sys.argv[1]), "2023Q3", load_edition())
+def killed(*given, **named):
+    global left
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+    return work(*given, **named)
+
+setattr(owner, name, killed)
+if len(sys.argv) > 4:  # a final quarter in the smallest steps
+    results.bound = lambda edition: edition.rules
+    reads.AT_ONCE = results.tallies.SITES = 1
+results.score_quarter(connect(uri), "2023Q3", load_edition())
 """
 
 
+def everything(db: Sync) -> list[list[Document]]:
+    names = ("scores", "summaries", "frozen_scores", "frozen_summaries", "seals", "tallies")
+    return [db[name].find().sort("_id").to_list() for name in names]
+
+
+def killed(uri: str, *given: str) -> None:
+    done = subprocess.run([sys.executable, "-c", _KILLED, uri, *given], check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+
+
 @pytest.mark.mongo
-@pytest.mark.parametrize("step", ["save_scores", "save_summary"])
+@pytest.mark.parametrize("step", ["reads.save_scores", "reads.save_summary", "results.seal_scores"])
 def test_a_killed_job_is_completed_to_the_same_bytes(store: Sync, store_uri: str, step: str) -> None:
     run = inspected(store, mixed())
     score_quarter(store, "2023Q3", EDITION)
-    first = [store.scores.find().sort("_id").to_list(), store.summaries.find().to_list()]
+    first = everything(store)
     changed = finding("b", "D4.3a", Outcome.FAILED, 999)
     store.findings.insert_one(records.finding_doc(changed, run))
-    done = subprocess.run([sys.executable, "-c", _KILLED, store_uri, step], check=False, timeout=120)
-    assert done.returncode == -signal.SIGKILL
+    killed(store_uri, step, "0")
     store.findings.delete_one({"finding_id": changed.finding_id})
     score_quarter(store, "2023Q3", EDITION)
-    assert [store.scores.find().sort("_id").to_list(), store.summaries.find().to_list()] == first
+    assert everything(store) == first
+
+
+@pytest.mark.mongo
+@pytest.mark.parametrize(
+    ("step", "left"),
+    [
+        ("tallies.tallied", "1"),
+        ("reads.ReplaceOne", "2"),
+        ("reads.freeze", "0"),
+        ("results.seal_scores", "0"),
+    ],
+)
+def test_a_first_job_killed_anywhere_comes_to_the_same_bytes(
+    store: Sync, store_uri: str, monkeypatch: pytest.MonkeyPatch, step: str, left: str
+) -> None:
+    monkeypatch.setattr("govcrawl.results.bound", lambda edition: edition.rules)
+    inspected(store, everything_passed())
+    killed(store_uri, step, left, "final")
+    score_quarter(store, "2023Q3", EDITION)
+    completed = everything(store)
+    assert [len(docs) for docs in completed] == [3, 1, 3, 1, 1, 3]
+    for name in ("scores", "summaries", "frozen_scores", "frozen_summaries", "seals", "tallies"):
+        store[name].delete_many({})
+    score_quarter(store, "2023Q3", EDITION)
+    assert everything(store) == completed
 
 
 @pytest.mark.mongo

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from heapq import merge
 from typing import Any
 
 from govcrawl.imports.working import due
+from govcrawl.items import Outcome
 from govcrawl.quarter import Quarter
+from govcrawl.results import inspected_sites, late_findings
+from govcrawl.scoring import CONFIRMED, DISMISSED
 from govcrawl.standard import Edition
 from govcrawl.store import reads
 from govcrawl.store.client import Sync
+from govcrawl.store.records import finding_doc, key
 
 REPAIR_DAYS = 7  # working days from the monitoring point
 
+_QUESTIONS = {Outcome.CANT_TELL, Outcome.UNTESTED}
 _FIGURES = re.compile(r"[0-9]+")
 
 
@@ -66,9 +72,11 @@ class Comparison:
 
 
 def faults_of(db: Sync, quarter: str, edition: Edition, at: date) -> tuple[Fault, ...]:
-    """Return the faults of each site's newest inspection, by site, rule and finding; bonus rules are none."""
-    docs = reads.findings(db, quarter, outcome="failed")
-    return tuple(_faults(docs, edition, due(at, REPAIR_DAYS)))
+    """Return the faults of each site's newest inspection, by site, rule and finding; bonus rules are none.
+
+    What a person dismissed is no fault; what a person confirmed or outside data say is one.
+    """
+    return tuple(_faults(_standing(db, quarter, edition), edition, due(at, REPAIR_DAYS)))
 
 
 def repairs_of(db: Sync, quarter: str, edition: Edition) -> Repairs:
@@ -79,9 +87,12 @@ def repairs_of(db: Sync, quarter: str, edition: Edition) -> Repairs:
     """
     runs = {run["_id"]: datetime.fromisoformat(run["at"]).date() for run in reads.runs(db, quarter)}
     found = in_time = late = left = clean = 0
-    states = reads.inspections(db, quarter)
+    states, decisions = reads.inspections(db, quarter), reads.decisions(db, quarter)
     for site_id, order in states.items():
-        steps = [(runs[run], _keys(db, quarter, edition, site_id, run)) for run in order]
+        steps = []
+        for run in order:
+            rows = reads.findings_of_run(db, quarter, site_id, run, "failed")
+            steps.append((runs[run], _keys(db, edition, rows, decisions.get(site_id, {}), run)))
         first_at, first = steps[0]
         last = due(first_at, REPAIR_DAYS)
         clean += not first
@@ -97,9 +108,7 @@ def repairs_of(db: Sync, quarter: str, edition: Edition) -> Repairs:
 
 def open_sites(db: Sync, quarter: str, edition: Edition) -> frozenset[str]:
     """Return the sites whose newest inspection in the quarter found faults: those to inspect again."""
-    failed = reads.findings(db, quarter, outcome="failed")
-    bonus = {code for code, rule in edition.rules.items() if rule.is_bonus}
-    return frozenset(doc["site_id"] for doc in failed if doc["rule"] not in bonus)
+    return frozenset(fault.site_id for fault in _faults(_standing(db, quarter, edition), edition, date.min))
 
 
 def compared(db: Sync, quarter: Quarter, edition: Edition, now: Iterable[Fault]) -> Comparison | None:
@@ -145,10 +154,48 @@ def _take(faults: Iterable[Fault], counts: Counter[tuple[str, str, str, str]]) -
     return tuple(taken)
 
 
+def _standing(db: Sync, quarter: str, edition: Edition) -> Iterator[Mapping[str, Any]]:
+    decisions, newest = reads.decisions(db, quarter), reads.inspected(db, quarter)
+    failed = _kept(reads.findings(db, quarter, outcome="failed"), decisions)
+    answered = [
+        doc for site_id, run in newest.items() for doc in _confirmed(db, decisions.get(site_id, {}), run)
+    ]
+    outside = [
+        finding_doc(finding, newest[site_id])
+        for site_id, found in late_findings(
+            db, quarter, edition, inspected_sites(db, quarter).values()
+        ).items()
+        for finding in found
+        if finding.outcome is Outcome.FAILED
+    ]
+    yield from merge(failed, sorted([*answered, *_kept(outside, decisions)], key=_place), key=_place)
+
+
+def _kept(
+    docs: Iterable[Mapping[str, Any]], decisions: Mapping[str, Mapping[str, str]]
+) -> Iterator[Mapping[str, Any]]:
+    for doc in docs:
+        if decisions.get(doc["site_id"], {}).get(doc["finding_id"]) != DISMISSED:
+            yield doc
+
+
+def _confirmed(db: Sync, decisions: Mapping[str, str], run: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the questions of a run that a person confirmed to be faults."""
+    ids = [key(run, finding) for finding, decision in decisions.items() if decision == CONFIRMED]
+    for doc in reads.by_id(db, sorted(ids)):
+        if doc["outcome"] in _QUESTIONS:
+            yield doc
+
+
+def _place(doc: Mapping[str, Any]) -> tuple[str, str, str]:
+    return doc["site_id"], doc["rule"], doc["finding_id"]
+
+
 def _keys(
-    db: Sync, quarter: str, edition: Edition, site_id: str, run: str
+    db: Sync, edition: Edition, rows: Iterable[Mapping[str, Any]], decisions: Mapping[str, str], run: str
 ) -> Counter[tuple[str, str, str, str]]:
-    docs = reads.findings_of_run(db, quarter, site_id, run, "failed")
+    failed = [doc for doc in rows if decisions.get(doc["finding_id"]) != DISMISSED]
+    docs = [*failed, *_confirmed(db, decisions, run)]
     return Counter(fault.key for fault in _faults(docs, edition, date.min))
 
 

@@ -16,9 +16,9 @@ from govcrawl.store.client import Document, Sync, connect
 from govcrawl.store.ledger import counts as run_counts
 
 __all__ = [
+    "by_id",
     "complete_runs",
     "connect",
-    "decided",
     "decisions",
     "failed_sites",
     "findings",
@@ -155,11 +155,11 @@ def decisions(db: Sync, quarter: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def decided(db: Sync, ids: Sequence[str]) -> Iterator[Document]:
-    """Yield what the score needs of these stored findings (`_id`): site, rule, outcome and edition."""
-    names = dict.fromkeys(("finding_id", "site_id", "rule", "outcome", "edition"), 1)
+def by_id(db: Sync, ids: Sequence[str], names: Sequence[str] = ()) -> Iterator[Document]:
+    """Yield the stored findings with these `_id`s, whole or only the named fields."""
+    chosen = dict.fromkeys(names, 1) or None
     for start in range(0, len(ids), AT_ONCE):
-        yield from db.findings.find({"_id": {"$in": list(ids[start : start + AT_ONCE])}}, names)
+        yield from db.findings.find({"_id": {"$in": list(ids[start : start + AT_ONCE])}}, chosen)
 
 
 def freeze(db: Sync, quarter: str, version: int) -> None:

@@ -178,6 +178,7 @@ COLLECTIONS: dict[str, dict[str, Any]] = {
         "reason": TEXT,
         "second": {"bsonType": ["object", "null"]},
     },
+    "verdicts": {},  # what a person decided on a finding; append-only, a chain in the order of `seq`
     # outside data, a whole file a document; _id "<quarter>:<kind>"
     "imports": {"quarter": NAME, "kind": NAME, "source": NAME, "sha256": HASH, "rows": LIST},
 }
@@ -196,6 +197,7 @@ INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
     "probe_rounds": (("quarter", "round"),),
     "probe_log": (("quarter", "round", "at"),),
     "probes": (("quarter", "round"), ("quarter", "site_id", "round")),
+    "verdicts": (("quarter", "seq"), ("seq",)),
 }
 
 
