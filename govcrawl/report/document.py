@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from docx import Document
+from docx.enum.section import WD_ORIENT
 from docx.enum.text import WD_ALIGN_PARAGRAPH, WD_LINE_SPACING
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
@@ -21,6 +22,7 @@ from govcrawl.report.text import Paragraph
 TITLE, BODY, HEADING1, HEADING2, PAGE = "方正小标宋简体", "仿宋", "黑体", "楷体", "宋体"
 PITCH = Pt(28)
 _INDENT = Pt(32)  # two characters of 16 pt
+_PADDING = Mm(4)  # left and right of what a cell holds
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _PROPERTIES = "docProps/core.xml"
@@ -60,20 +62,28 @@ def write_document(
 
 
 def write_table(
-    path: Path, title: str, intro: Sequence[str], heads: Sequence[str], rows: Iterable[Sequence[Any]]
+    path: Path, title: str, intro: Sequence[str], columns: Mapping[str, int], rows: Iterable[Sequence[Any]]
 ) -> None:
-    """Write a document of one table; a cell is text or the bytes of a picture."""
+    """Write a document of one table over pages on their side; a cell is text or the bytes of a picture.
+
+    `columns` are the heads with their widths in millimetres, together as wide as a page has room: 242.
+    """
     doc = _blank(title)
+    _turn(doc.sections[0])
     _add(doc, Paragraph("title", title))
     for text in intro:
         _add(doc, Paragraph("body", text))
-    table = doc.add_table(rows=1, cols=len(heads), style="Table Grid")
-    for cell, head in zip(table.rows[0].cells, heads, strict=True):
-        _fill(cell, head, HEADING1)
-    _repeat(table.rows[0])
-    for row in rows:
-        for cell, value in zip(table.add_row().cells, row, strict=True):
-            _fill(cell, value, BODY)
+    table = doc.add_table(rows=0, cols=len(columns), style="Table Grid")
+    table.autofit = False
+    widths = [Mm(width) for width in columns.values()]
+    for column, width in zip(table.columns, widths, strict=True):
+        column.width = width
+    for number, row in enumerate([tuple(columns), *rows]):
+        added = table.add_row()
+        _mark(added, "tblHeader" if number == 0 else "cantSplit")
+        for cell, value, width in zip(added.cells, row, widths, strict=True):
+            cell.width = width
+            _fill(cell, value, BODY if number else HEADING1, width)
     save(doc, path)
 
 
@@ -118,6 +128,14 @@ def _blank(title: str) -> Any:
     properties.created = properties.modified = datetime(2000, 1, 1, tzinfo=UTC)
     _number(section.footer.paragraphs[0])
     return doc
+
+
+def _turn(section: Any) -> None:
+    section.orientation = WD_ORIENT.LANDSCAPE
+    section.page_width, section.page_height = Mm(297), Mm(210)
+    section.top_margin, section.bottom_margin = Mm(28), Mm(26)
+    section.left_margin, section.right_margin = Mm(28), Mm(27)
+    section.footer_distance = Mm(16)
 
 
 def _style(doc: Any, key: str) -> None:
@@ -185,20 +203,20 @@ def _number(paragraph: Any) -> None:
             run._element.append(field)  # noqa: SLF001
 
 
-def _fill(cell: Any, value: Any, font: str) -> None:
+def _fill(cell: Any, value: Any, font: str, width: Any) -> None:
     paragraph = cell.paragraphs[0]
     form = paragraph.paragraph_format
     form.first_line_indent, form.line_spacing_rule = Pt(0), WD_LINE_SPACING.SINGLE
     form.alignment = WD_ALIGN_PARAGRAPH.LEFT
     if isinstance(value, bytes):
-        paragraph.add_run().add_picture(io.BytesIO(value), width=Mm(45))
+        paragraph.add_run().add_picture(io.BytesIO(value), width=width - _PADDING)
         return
     run = paragraph.add_run(clean(str(value)))
     run.font.size, run.font.name = Pt(10.5), font
     run._element.get_or_add_rPr().get_or_add_rFonts().set(qn("w:eastAsia"), font)  # noqa: SLF001
 
 
-def _repeat(row: Any) -> None:
-    mark = OxmlElement("w:tblHeader")
+def _mark(row: Any, name: str) -> None:
+    mark = OxmlElement(f"w:{name}")
     mark.set(qn("w:val"), "true")
     row._tr.get_or_add_trPr().append(mark)  # noqa: SLF001

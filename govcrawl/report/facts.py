@@ -17,6 +17,7 @@ from govcrawl.scoring import QUALIFIED, UNQUALIFIED, QuarterSummary, Rank, SiteS
 from govcrawl.standard import Edition
 from govcrawl.store import reads
 from govcrawl.store.client import Sync
+from govcrawl.store.integrity import quarter_root, roots
 
 LOWEST_CITIES = 4  # cities the notice names for slow replies
 MANY_OVERDUE = 3  # overdue replies from which on a unit is named
@@ -117,6 +118,14 @@ class Facts:
     units: tuple[str, ...]
     trend: tuple[Point, ...]
     earlier: Mapping[str, Decimal]  # totals of the quarter before
+    roots: Mapping[str, str]  # site_id -> Merkle root of its sealed inspection
+    version: int  # of the result; the first has none before it
+    final: bool
+
+    @property
+    def root(self) -> str:
+        """One root over all sites' roots: whoever keeps it can prove that no record was changed."""
+        return quarter_root(self.roots) if self.roots else ""
 
     @property
     def full(self) -> Decimal:
@@ -146,7 +155,7 @@ def gather(db: Sync, quarter: Quarter, edition: Edition, roster: Sequence[Site])
         raise GovcrawlError(
             f"quarter {name}: no scores; run: govcrawl score --quarter {name} or import totals"
         )
-    at = _at(db, quarter)
+    at, stored = _at(db, quarter), reads.summary(db, name) or {}
     given = held(db, name, Department)
     if computed:
         sites, scores = inspected_sites(db, name), computed
@@ -173,6 +182,9 @@ def gather(db: Sync, quarter: Quarter, edition: Edition, roster: Sequence[Site])
         units=tuple(unit.name for unit in held(db, name, Unit)),
         trend=_trend(db, quarter),
         earlier=_totals(db, str(quarter.previous())),
+        roots=roots(db, name) if computed else {},
+        version=stored.get("version", 1),
+        final=stored.get("final", False),
     )
 
 

@@ -23,9 +23,13 @@ def write_records(folder: Path, facts: Facts) -> None:
         "messages": plain(facts.messages),
         "inquiries": plain(facts.inquiries),
         "repairs": plain(facts.repairs),
+        "version": facts.version,
+        "final": facts.final,
+        "root": facts.root,
     }
     scores = [
-        {"name": facts.names[site_id], "source": source} | plain(facts.scores[site_id].to_record())
+        {"name": facts.names[site_id], "source": source, "root": facts.roots.get(site_id, "")}
+        | plain(facts.scores[site_id].to_record())
         for site_id in facts.sites
         if site_id in facts.scores
     ]

@@ -18,7 +18,7 @@ _LISTED = 200  # faults of one list; the workbook has all
 _PICTURES = 20
 _LARGEST = 40_000_000  # pixels
 _SIZE = (480, 480)
-_HEADS = ("序号", "指标", "网址", "发现", "整改建议", "截图")
+_COLUMNS = {"序号": 13, "指标": 46, "网址": 44, "发现": 51, "整改建议": 40, "截图": 48}
 
 
 def write_lists(folder: Path, facts: Facts, picture: Callable[[str], bytes | None]) -> int:
@@ -42,6 +42,8 @@ def _write(path: Path, facts: Facts, faults: Sequence[Fault], picture: Callable[
     intro = [task]
     if len(faults) > _LISTED:
         intro.append(f"本清单列出前{_LISTED}处，全部问题见得分表“问题清单”。")
+    if root := facts.roots.get(faults[0].site_id):
+        intro.append(f"检查记录校验值：{root}")
     rows = []
     for number, fault in enumerate(faults[:_LISTED], start=1):
         shot = picture(fault.screenshot) if fault.screenshot and number <= _PICTURES else None
@@ -49,7 +51,7 @@ def _write(path: Path, facts: Facts, faults: Sequence[Fault], picture: Callable[
         rows.append(
             (number, f"{fault.title}\n{fault.clause}", fault.url[:300], seen, fault.fix, _small(shot) or "")
         )
-    write_table(path, f"{name}网站问题整改清单", intro, _HEADS, rows)
+    write_table(path, f"{name}网站问题整改清单", intro, _COLUMNS, rows)
 
 
 def _small(shot: bytes | None) -> bytes | None:

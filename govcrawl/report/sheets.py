@@ -17,11 +17,17 @@ from openpyxl.utils import get_column_letter
 from govcrawl.report.document import settled
 from govcrawl.report.facts import Facts
 from govcrawl.report.text import band_label
+from govcrawl.results import mean_range
 
 _HEAD = PatternFill("solid", fgColor="D9D9D9")
-_WIDEST = 60
+_WIDEST = 36
+_HEAD_WIDTH = 10  # longer heads take several lines
+_PAGE_WIDTH = 220  # characters that can be read beside each other on a printed page
 _UNFIT = dict.fromkeys((*range(9), 11, 12, *range(14, 32)))
-_TEXT = Alignment(horizontal="left", indent=1)  # else text touches the number before it
+_TEXT = Alignment(
+    horizontal="left", vertical="top", indent=1, wrap_text=True
+)  # else text touches the number before it
+_NUMBER = Alignment(vertical="top")
 _CELL = 32_000  # Excel keeps 32,767 characters a cell
 
 Row = Sequence[Any]
@@ -51,6 +57,16 @@ def write_scores(path: Path, facts: Facts, pictures: Mapping[str, tuple[str, byt
     )
     add_sheet(book, "找错留言", ("范围", "名称", "件数"), _messages(facts))
     add_sheet(book, "咨询答复", ("范围", "名称", "咨询数", "逾期数", "按期答复率（%）"), _inquiries(facts))
+    add_sheet(
+        book,
+        "记录校验",
+        ("网站编号", "网站名称", "检查记录校验值"),
+        (
+            (site_id, facts.names[site_id], facts.roots[site_id])
+            for site_id in facts.sites
+            if site_id in facts.roots
+        ),
+    )
     if pictures:
         _pictures(book, pictures)
     save(book, path)
@@ -68,7 +84,7 @@ def workbook() -> Workbook:
 def add_sheet(book: Workbook, title: str, heads: Row, rows: Iterable[Row]) -> None:
     """Add a sheet with a frozen header, a filter and columns as wide as their text."""
     sheet = book.create_sheet(title)
-    widths = [_width(head) for head in heads]
+    widths = [min(_width(head), _HEAD_WIDTH) for head in heads]
     sheet.append(list(heads))
     for cell in sheet[1]:
         cell.font, cell.fill = Font(bold=True), _HEAD
@@ -81,15 +97,21 @@ def add_sheet(book: Workbook, title: str, heads: Row, rows: Iterable[Row]) -> No
             if isinstance(cell.value, str):
                 cell.alignment = _TEXT
                 cell.data_type = "s"  # text of a page that starts with = is no formula
-            elif isinstance(cell.value, Decimal):
+                continue
+            cell.alignment = _NUMBER
+            if isinstance(cell.value, Decimal):
                 cell.number_format = "0.0" if cell.value == round(cell.value, 1) else "0.00"
+    widths = [min(width + 3, _WIDEST) for width in widths]
     for number, width in enumerate(widths, start=1):
-        sheet.column_dimensions[get_column_letter(number)].width = min(width + 3, _WIDEST)
+        sheet.column_dimensions[get_column_letter(number)].width = width
     sheet.freeze_panes = "A2"
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(heads))}{sheet.max_row}"
     sheet.print_title_rows = "1:1"
     sheet.page_setup.orientation, sheet.page_setup.paperSize = "landscape", 9
-    sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
+    pages = -(-sum(widths) // _PAGE_WIDTH)
+    sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = pages, 0
+    if pages > 1:
+        sheet.print_title_cols = "A:C"
     sheet.sheet_properties.pageSetUpPr.fitToPage = True
 
 
@@ -114,6 +136,10 @@ def _summary(facts: Facts) -> Iterable[Row]:
     summary, messages, repairs = facts.summary, facts.messages, facts.repairs
     yield "季度", str(facts.quarter)
     yield "数据来源", "外部导入" if facts.imported else "系统检查"
+    if not facts.imported:
+        yield "结果", f"第{facts.version}版，{'正式' if facts.final else '暂定'}"
+    if facts.root:
+        yield "检查记录校验值", facts.root
     yield "检查网站总数", summary.sites
     yield "政府门户网站", summary.portals
     yield "部门网站", summary.departments
@@ -126,6 +152,9 @@ def _summary(facts: Facts) -> Iterable[Row]:
     for band in summary.bands:
         yield band_label(band), len(band.site_ids)
     yield "暂定得分网站数", summary.provisional
+    if between := mean_range(facts.scores.values()):
+        yield "确认后平均分至少", between[0]
+        yield "确认后平均分至多", between[1]
     yield "未完成检查网站数", len(summary.missing)
     if messages is not None:
         yield "找错留言件数", messages.received

@@ -9,6 +9,7 @@ from datetime import date
 
 from govcrawl.report.facts import Facts, percent, plainly
 from govcrawl.report.faults import REPAIR_DAYS
+from govcrawl.results import mean_range
 from govcrawl.scoring import Band
 
 _EXAMPLES = 8  # sites named for one problem
@@ -86,7 +87,10 @@ def _scores(facts: Facts) -> Iterator[Paragraph]:
         names = "、".join(facts.names[site_id] for site_id in summary.unqualified)
         yield Paragraph("body", f"不合格网站{len(summary.unqualified)}家：{names}。")
     if summary.provisional:
-        yield Paragraph("body", f"其中{summary.provisional}家网站尚有检查项待人工确认，得分为暂定分。")
+        between = mean_range(facts.scores.values())
+        final = f"，确认后平均得分在{plainly(between[0])}至{plainly(between[1])}分之间" if between else ""
+        text = f"其中{summary.provisional}家网站尚有检查项待人工确认，得分为暂定分{final}。"
+        yield Paragraph("body", text)
     if summary.missing:
         yield Paragraph("body", f"另有{len(summary.missing)}家网站未完成检查，不计入合格率。")
 
@@ -243,6 +247,10 @@ def _demands() -> Iterator[Paragraph]:
 def _end(facts: Facts) -> Iterator[Paragraph]:
     if facts.imported:
         yield Paragraph("body", "注：本季度得分与结论由外部文件导入，未经本系统逐项检查。")
+    if facts.root:
+        yield Paragraph(
+            "body", f"注：{len(facts.roots)}家网站检查记录的校验值为{facts.root}，可据以核验记录未被更改。"
+        )
     yield Paragraph("signature", day(facts.at))
 
 

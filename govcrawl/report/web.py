@@ -15,6 +15,7 @@ from govcrawl.report.availability import pictures as months_of
 from govcrawl.report.facts import Facts, plainly
 from govcrawl.report.faults import Fault
 from govcrawl.report.text import Paragraph, band_label
+from govcrawl.results import mean_range
 
 _LISTED = 300  # faults of one page
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -92,6 +93,11 @@ class _Pages:
             summary=facts.summary,
             full=facts.full,
             imported=facts.imported,
+            version=facts.version,
+            final=facts.final,
+            verify=facts.root,
+            between=mean_range(facts.scores.values()),
+            scores=facts.scores,
             bands=[(band_label(band), band.site_ids) for band in facts.summary.bands],
             ranking=facts.summary.ranking,
             city=facts.city,
@@ -115,6 +121,7 @@ class _Pages:
                 "site.html",
                 site=site,
                 score=score,
+                verify=facts.roots.get(site.site_id, ""),
                 faults=faults,
                 count=count,
                 by_rule=False,
