@@ -71,8 +71,8 @@ def _scores(db: Sync, quarter: str, edition: Edition, sites: Mapping[str, Site])
     late = late_findings(db, quarter, edition, sites.values())
     for site_id, more in (*late.items(), *probed.items()):
         own = counts.setdefault(site_id, {})
-        for finding in more:
-            decision = decisions.get(site_id, {}).get(finding.finding_id, "")
+        for name, finding in {one.finding_id: one for one in more}.items():
+            decision = decisions.get(site_id, {}).get(name, "")
             own.setdefault(finding.rule, Counter())[finding.outcome, decision] += 1
     for site_id, site in sites.items():
         yield score_counts(site, counts.get(site_id, {}), edition, bound=codes, quarter=quarter)
