@@ -44,5 +44,8 @@ def _site_of(db: Sync, quarter: str, finding_id: str) -> str:
     for doc in reads.by_id(db, ids, ("site_id", "run")):
         if newest.get(doc["site_id"]) == doc["run"]:
             return str(doc["site_id"])
+    later = db.late_findings.find_one({"quarter": quarter, "finding_id": finding_id}, {"site_id": 1})
+    if later is not None:
+        return str(later["site_id"])
     hint = f"govcrawl findings --quarter {quarter} --format jsonl"
     raise GovcrawlError(f"quarter {quarter}: no finding {finding_id}; see: {hint}")
