@@ -597,7 +597,8 @@ class _Visit:
             await self.send("Fetch.continueRequest", requestId=held)
             return
         self.status, self.headers, self.body = 200, stored.headers, stored.body
-        kept = [pair for pair in stored.headers if pair[0].lower() in {"content-type", "content-language"}]
+        known = {"content-type", "content-language"}
+        kept = [pair for pair in self._read_as_we_do() if pair[0].lower() in known]
         await self._fulfil(held, 200, kept)
 
     def _hop(self, status: int, headers: Sequence[Mapping[str, str]]) -> str | None:

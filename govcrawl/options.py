@@ -84,6 +84,10 @@ class Options:
         """Return what the guard lets through besides public addresses: `allow` and the proxy itself."""
         return [*self.allow, *([urlsplit(self.proxy).netloc.rpartition("@")[2]] if self.proxy else [])]
 
+    def budgets(self) -> dict[str, int]:
+        """Return what bounds the pages and links of a site: a recheck goes by the same."""
+        return {"page_budget": self.page_budget, "link_budget": self.link_budget}
+
     def to_environment(self) -> dict[str, str]:
         """Return the environment variable that carries these options."""
         return {VARIABLE: json.dumps(asdict(self), ensure_ascii=False)}

@@ -6,11 +6,13 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from govcrawl.checking import bound
+from govcrawl.inputs import restore_inputs
 from govcrawl.items import Finding, GovcrawlError, Site
 from govcrawl.options import Options
 from govcrawl.quarter import Quarter
@@ -41,7 +43,7 @@ class Change:
 class Rechecked:
     """What a recheck did and found."""
 
-    edition: str
+    edition: str = ""
     sites: int = 0
     pages: int = 0
     seconds: float = 0.0
@@ -68,17 +70,19 @@ def recheck(
 ) -> Rechecked:
     """Check a quarter's newest inspections again from the store alone and say what comes out otherwise.
 
-    `keep` makes the new findings the quarter's results. Raises GovcrawlError where nothing was inspected.
+    Each goes by the edition, the lexicon and the domains it went by, unless another edition is given. `keep`
+    makes the new findings the quarter's results. Raises GovcrawlError where nothing was inspected.
     """
-    standard = load_edition(edition)
-    if rule is not None and rule not in standard.rules:
-        raise GovcrawlError(f"--rule {rule}: not in edition {standard.id}; see: govcrawl rules")
-    job = _Job(db, uri, standard, edition, rule, workers, keep, Rechecked(standard.id))
+    found = Rechecked()
     for source, sites in sources(db, quarter, site).items():
-        job.run(source, sites)
+        with _job(
+            db, uri, source, edition=edition, rule=rule, workers=workers, keep=keep, found=found
+        ) as job:
+            job.run(source, sites)
+            standard = job.standard
     if keep:
         score_quarter(db, quarter, standard)
-    return job.found
+    return found
 
 
 def follow(
@@ -93,7 +97,8 @@ def follow(
     found: Rechecked,
 ) -> None:
     """Check a run's sites again in an opened run with links of its own, and make that the results."""
-    _Job(db, uri, load_edition(edition), edition, None, workers, True, found).run(source, sites, opened)
+    with _job(db, uri, source, edition=edition, rule=None, workers=workers, keep=True, found=found) as job:
+        job.run(source, sites, opened)
 
 
 def sources(db: Sync, quarter: str, site: str | None) -> dict[str, list[Site]]:
@@ -110,14 +115,40 @@ def sources(db: Sync, quarter: str, site: str | None) -> dict[str, list[Site]]:
     return found
 
 
+@contextmanager
+def _job(
+    db: Sync,
+    uri: str,
+    source: str,
+    *,
+    edition: Path | None,
+    rule: str | None,
+    workers: int,
+    keep: bool,
+    found: Rechecked,
+) -> Iterator[_Job]:
+    """Yield the recheck of a run, by the files it went by and perhaps another edition."""
+    with tempfile.TemporaryDirectory(prefix="govcrawl-recheck-") as folder:
+        went_by = restore_inputs(db, reads.run_of(db, source) or {}, Path(folder))
+        was = load_edition(went_by.get("edition"))
+        standard = load_edition(edition) if edition else was
+        if rule is not None and rule not in standard.rules:
+            raise GovcrawlError(f"--rule {rule}: not in edition {standard.id}; see: govcrawl rules")
+        files = went_by | ({"edition": edition} if edition else {})
+        found.edition = standard.id
+        yield _Job(db, uri, Path(folder), files, was, standard, rule, workers, keep, found)
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One recheck: what to run again, and what was found."""
+    """The recheck of one run: what to run again, by what, and what was found."""
 
     db: Sync
     uri: str
+    folder: Path
+    files: Mapping[str, Path]  # edition, lexicon and domains; one missing: that of the package
+    was: Edition
     standard: Edition
-    edition: Path | None
     rule: str | None
     workers: int
     keep: bool
@@ -126,7 +157,8 @@ class _Job:
     def run(self, source: str, sites: list[Site], opened: tuple[str, str] | None = None) -> None:
         """Check the sites of one run again, in a run that may be open already, and compare."""
         names = [one.site_id for one in sites]
-        run, pages = opened or open_recheck(self.db, source, names, self.standard.id)
+        file = self.files["edition"].read_bytes() if "edition" in self.files else None
+        run, pages = opened or open_recheck(self.db, source, names, self.standard.id, file=file)
         try:
             self._work(run, pages, sites)
             for site in sites:
@@ -142,16 +174,15 @@ class _Job:
 
     def _work(self, run: str, pages: str, sites: list[Site]) -> None:
         started = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="govcrawl-recheck-") as folder:
-            roster = Path(folder) / "roster.csv"
-            write_sites(roster, sites)
-            options = options_of(self.db, pages, run).with_(
-                mongo=self.uri,
-                registry=str(roster),
-                edition=str(self.edition.resolve()) if self.edition else "",
-                workers=self.workers,
-            )
-            progress = Supervisor(self.db, options, sites).run(_silent)
+        roster = self.folder / "roster.csv"
+        write_sites(roster, sites)
+        options = options_of(self.db, pages, run).with_(
+            mongo=self.uri,
+            registry=str(roster),
+            workers=self.workers,
+            **{name: str(path.resolve()) for name, path in self.files.items()},
+        )
+        progress = Supervisor(self.db, options, sites).run(_silent)
         self.found.seconds += time.monotonic() - started
         self.found.sites += progress.done
         self.found.failed += reads.failed_sites(self.db, run)
@@ -160,10 +191,9 @@ class _Job:
     def _compare(self, source: str, run: str, site: Site) -> None:
         before, after = (site_records(self.db, one, site.site_id) for one in (source, run))
         if _bytes(before) != _bytes(after):
-            other = {doc["edition"] for doc in before} != {self.standard.id}
-            changes = _changes(before, after, self.standard, other=other)
+            changes = _changes(before, after, self.was, self.standard)
             self.found.changes += [change for change in changes if self.rule in (None, change.rule)]
-        self.found.scores += _score_changes(site, before, after, self.standard)
+        self.found.scores += _score_changes(site, before, after, self.was, self.standard)
 
 
 def _silent(_: Progress) -> None:
@@ -202,18 +232,18 @@ def _bytes(docs: Iterable[Mapping[str, Any]]) -> list[bytes]:
 
 
 def _changes(
-    before: Sequence[Document], after: Sequence[Document], standard: Edition, *, other: bool
+    before: Sequence[Document], after: Sequence[Document], was: Edition, standard: Edition
 ) -> Iterator[Change]:
+    other = was != standard
     codes = sorted({doc["rule"] for doc in (*before, *after)})
     for code in codes:
         old, new = ([doc for doc in docs if doc["rule"] == code] for docs in (before, after))
-        was, now = Counter(map(_shown, old)), Counter(map(_shown, new))
-        if was == now and (other or _bytes(old) == _bytes(new)):
+        gone, come = Counter(map(_shown, old)), Counter(map(_shown, new))
+        if gone == come and (other or _bytes(old) == _bytes(new)):
             continue
         site_id = (old or new)[0]["site_id"]
-        yield Change(
-            site_id, code, _text(was - now), _text(now - was), _why(code, old, standard, other=other)
-        )
+        why = _why(code, was, standard)
+        yield Change(site_id, code, _text(gone - come), _text(come - gone), why)
 
 
 def _shown(doc: Mapping[str, Any]) -> tuple[str, ...]:
@@ -226,18 +256,12 @@ def _text(findings: Counter[tuple[str, ...]]) -> str:
     return "；".join(parts[:3]) + (f"；……共{len(parts)}条" if len(parts) > 3 else "")
 
 
-def _why(code: str, old: Sequence[Mapping[str, Any]], standard: Edition, *, other: bool) -> str:
-    if not old:
+def _why(code: str, was: Edition, standard: Edition) -> str:
+    if code not in was.rules:
         return f"版本{standard.id}新增"
-    if not other:
-        return "检查程序或读取方式已变"
     if code not in standard.rules:
         return f"版本{standard.id}未列"
-    known = load_edition()
-    base = known.rules.get(code) if known.id == old[0]["edition"] else None
-    if base is None:
-        return f"版本{old[0]['edition']} → {standard.id}"
-    spec = standard.rules[code]
+    base, spec = was.rules[code], standard.rules[code]
     parts = [
         f"{one.name}: {getattr(base, one.name)} → {getattr(spec, one.name)}"
         for one in fields(spec)
@@ -247,22 +271,14 @@ def _why(code: str, old: Sequence[Mapping[str, Any]], standard: Edition, *, othe
 
 
 def _score_changes(
-    site: Site, before: Sequence[Document], after: Sequence[Document], standard: Edition
+    site: Site, before: Sequence[Document], after: Sequence[Document], was: Edition, standard: Edition
 ) -> Iterator[Change]:
-    known = load_edition()
-    old_edition = known if any(doc["edition"] == known.id for doc in before) else standard
-    was = _score(site, before, old_edition)
-    now = _score(site, after, standard)
-    if canonical(was) != canonical(now):
-        names = ("verdict", "total", "deduction", "bonus", "low", "high")
-        if any(was[name] != now[name] for name in names) or standard.id == old_edition.id:
-            yield Change(
-                site.site_id,
-                "",
-                _figures(was, names),
-                _figures(now, names),
-                f"{old_edition.id} → {standard.id}",
-            )
+    old, new = _score(site, before, was), _score(site, after, standard)
+    names = ("verdict", "total", "deduction", "bonus", "low", "high")
+    same = was == standard
+    if canonical(old) != canonical(new) and (same or any(old[name] != new[name] for name in names)):
+        why = f"{was.id} → {standard.id}"
+        yield Change(site.site_id, "", _figures(old, names), _figures(new, names), why)
 
 
 def _score(site: Site, docs: Sequence[Document], edition: Edition) -> dict[str, Any]:

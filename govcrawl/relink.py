@@ -70,7 +70,14 @@ def relink(
     try:
         for one in passes:
             names = [site.site_id for site in one.sites]
-            one.opened = open_recheck(db, one.source, names, standard.id, relink=True)
+            one.opened = open_recheck(
+                db,
+                one.source,
+                names,
+                standard.id if edition else "",
+                file=edition.read_bytes() if edition else None,
+                relink=True,
+            )
         _try_again(db, _options(db, uri, options, passes[0]), passes, found, now)
         for one in passes:
             follow(

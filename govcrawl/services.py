@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from govcrawl.browser import Browser, Rendered
 from govcrawl.egress import Forbidden, Guard, host_literal
+from govcrawl.inputs import read_inputs
 from govcrawl.items import Site
 from govcrawl.links import LinkChecker, Seen
 from govcrawl.options import Options
@@ -143,6 +144,8 @@ class Services:
                 edition=self.edition.id,
                 roster_sha=roster_sha(self.sites.values()),
                 site_ids=[site.site_id for site in sites],
+                settings=self.options.budgets(),
+                inputs=read_inputs(self.options),
             )
             plan(db, self.run, sites)
         finally:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from govcrawl.inputs import read_inputs
 from govcrawl.items import GovcrawlError, Site
 from govcrawl.options import Options
 from govcrawl.quarter import Quarter
@@ -75,7 +76,8 @@ class Supervisor:
             edition=edition.id,
             roster_sha=roster_sha(sites),
             site_ids=[site.site_id for site in sites],
-            settings={"page_budget": options.page_budget, "link_budget": options.link_budget},
+            settings=options.budgets(),
+            inputs=read_inputs(options),
         )
         plan(db, run, sites)
         share = -(-len(sites) // options.workers)  # a few sites must not all go to the first worker

@@ -98,13 +98,18 @@ def choose(findings: Sequence[Finding], most: int) -> list[Wanted]:
 def _candidates(findings: Sequence[Finding]) -> Iterator[tuple[int, bool, bool, str, Wanted]]:
     shown: Counter[str] = Counter()
     for number, finding in enumerate(findings):
-        if finding.outcome not in _SHOWN:
+        if finding.outcome not in _SHOWN or _unearned(finding):
             continue
         for place in range(len(finding.evidence)):
             if shown[finding.rule] < PER_RULE and finding.evidence[place].url:
                 doubt, rule = finding.outcome is not Outcome.FAILED, finding.rule
                 yield shown[rule], doubt, not rule.startswith("V"), rule, Wanted(number, place)
                 shown[rule] += 1
+
+
+def _unearned(finding: Finding) -> bool:
+    """Tell whether it is a bonus that was not earned: no fault, and nothing of it shows anywhere."""
+    return finding.rule.startswith("B") and finding.outcome is Outcome.FAILED
 
 
 def caption(services: Services, page: Page, rule: str, seen: Evidence | None) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +24,7 @@ from govcrawl.store.evidence import Picture
 from govcrawl.store.ledger import finish_run, open_run
 from govcrawl.store.writer import Writer
 from pipelines.screenshot import PER_RULE, ScreenshotPipeline, choose
+from tests.inspecting import Office
 
 AT = datetime(2023, 9, 20, tzinfo=UTC)
 QUARTER = "2023Q3"
@@ -109,6 +111,15 @@ def test_each_rule_is_shown_before_a_second_of_any_and_vetoes_first() -> None:
     assert rules == ["V3", "D4.2", "D1.2a", "D4.2"]
     assert [findings[one.finding].rule for one in choose(findings, 2)] == ["V3", "D4.2"]
     assert choose(findings, -1) == []
+
+
+def test_bonus_that_was_not_earned_takes_no_picture_from_a_fault() -> None:
+    findings = [
+        finding("B1.1a", Outcome.FAILED),
+        finding("B4.1b", Outcome.CANT_TELL),
+        finding("D4.2", Outcome.FAILED),
+    ]
+    assert [findings[one.finding].rule for one in choose(findings, 10)] == ["D4.2", "B4.1b"]
 
 
 def test_no_more_than_five_occurrences_of_a_rule_are_shown() -> None:
@@ -258,17 +269,88 @@ def test_sweep_removes_what_nobody_names_and_nothing_else(store: Sync, store_uri
     assert named == []
 
 
+OPEN, ENDED = ("open", None), ("complete", AT)
+
+
 @pytest.mark.mongo
+@pytest.mark.parametrize(
+    ("meanwhile", "said"),
+    [({"2023Q3-2": OPEN}, "2023Q3-2 is open"), ({"2023Q3-2": ENDED}, "2023Q3-2 changed")],
+)
 def test_sweep_puts_back_what_a_run_that_began_meanwhile_may_name(
-    store: Sync, monkeypatch: pytest.MonkeyPatch
+    store: Sync, store_uri: str, monkeypatch: pytest.MonkeyPatch, meanwhile: dict[str, Any], said: str
 ) -> None:
+    before = orphans(store, store_uri)
+    answers = iter(({}, meanwhile))
+    monkeypatch.setattr(evidence, "_runs", lambda _: next(answers))
+    with pytest.raises(GovcrawlError, match=said):
+        evidence.sweep(store)
+    assert held(store) == before
+    files = iter(({}, {}, meanwhile))
+    monkeypatch.setattr(evidence, "_runs", lambda _: next(files))
+    with pytest.raises(GovcrawlError, match=said):
+        evidence.sweep(store)
+    assert held(store) == before[1:]  # the lost blob went before that run began
+
+
+def orphans(store: Sync, uri: str) -> list[bytes]:
+    """Store bytes and a file that no record names."""
     lost = hashlib.sha256(b"lost").hexdigest()
     store.blobs.insert_one({"_id": lost, "data": Binary(b"lost"), "enc": "raw", "size": 4, "stored_at": AT})
-    answers = iter(([], ["2023Q3-2"], ["2023Q3-2"]))
-    monkeypatch.setattr(evidence, "_open_runs", lambda _: next(answers))
-    with pytest.raises(GovcrawlError, match="2023Q3-2 is open"):
-        evidence.sweep(store)
-    assert store.blobs.count_documents({"_id": lost}) == 1
+
+    async def put() -> None:
+        db = connect_async(uri)
+        await put_file(db, hashlib.sha256(b"x").hexdigest(), b"x")
+        await db.client.close()
+
+    asyncio.run(put())
+    return held(store)
+
+
+def held(store: Sync) -> list[bytes]:
+    """Return the stored bytes of blobs, then of files."""
+    return [
+        *(bytes(doc["data"]) for doc in store.blobs.find()),
+        *(bytes(doc["data"]) for doc in store["files.chunks"].find()),
+        *(str(doc["_id"]).encode() for doc in store["files.files"].find()),
+    ]
+
+
+@pytest.mark.mongo
+def test_sweep_command_leaves_an_open_run_alone_and_keeps_what_a_run_goes_by(
+    store: Sync, store_uri: str, tmp_path: Path
+) -> None:
+    inputs = {"edition": b"edition", "lexicon": b"lexicon"}
+    run = open_run(
+        store, QUARTER, at=AT, edition="2019-19", roster_sha="r", site_ids=[SITE.site_id], inputs=inputs
+    )
+    before = orphans(store, store_uri)
+    office = Office(tmp_path, store_uri)
+    end = office.run("evidence", "sweep")
+    assert (end.code, end.out) == (2, "")
+    assert end.err.startswith(f"govcrawl: run {run} is open")
+    assert len(end.err.splitlines()) == 1
+    assert held(store) == before
+    finish_run(store, run)
+    assert office.run("evidence", "sweep").code == 0
+    assert sorted(held(store)) != sorted(before)
+    doc = store.runs.find_one({"_id": run})
+    assert doc is not None
+    assert {name: evidence.read(store, sha) for name, sha in doc["inputs"].items()} == inputs
+
+
+@pytest.mark.mongo
+def test_run_with_another_lexicon_is_another_run_and_its_lost_lexicon_is_named(store: Sync) -> None:
+    def opened(lexicon: bytes) -> str:
+        given = {"at": AT, "edition": "2019-19", "roster_sha": "r", "site_ids": [SITE.site_id]}
+        return open_run(store, QUARTER, inputs={"lexicon": lexicon}, **given)
+
+    first = opened(b"one")
+    assert opened(b"one") == first
+    second = opened(b"two")
+    assert second != first
+    store.blobs.delete_one({"_id": hashlib.sha256(b"two").hexdigest()})
+    assert [one for one in integrity.verify(store).problems if f"lexicon of run {second}): removed" in one]
 
 
 # --- with the real browser ------------------------------------------------------------------------------
@@ -294,3 +376,17 @@ def test_stored_page_is_pictured_with_the_fault_outlined_and_a_caption() -> None
     assert marked.body_sha256 == hashlib.sha256(shown.body).hexdigest()
     picture = Picture("hz", QUARTER, "D4.3a", SITE.url, (), "", marked.image, 1, 1, 1, AT)
     assert picture.sha256 == marked.sha256
+
+
+@pytest.mark.browser
+def test_picture_of_a_page_under_a_wrong_charset_shows_its_characters() -> None:
+    shown = replace(page(""), body="<title>要闻</title><p>旧闻 二〇二三年</p>".encode("gb18030"))
+
+    async def work() -> Shot:
+        async with Browser(proxy="http://127.0.0.1:9") as browser:
+            if not browser.available():
+                pytest.skip("Chromium is not installed")
+            return await browser.screenshot(shown, site_id="hz", outline=("旧闻 二〇二三年",))
+
+    shot = asyncio.run(work())
+    assert (shot.error, shot.outlined) == (None, 1)

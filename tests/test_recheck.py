@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import bson
@@ -13,7 +15,7 @@ import pytest
 
 from govcrawl.items import GovcrawlError
 from govcrawl.recheck import recheck
-from govcrawl.store import client, integrity, reads
+from govcrawl.store import client, evidence, integrity, reads, server
 from govcrawl.store.client import Sync
 from govcrawl.store.schema import ensure_schema
 from tests.inspecting import HASTE, Office, served
@@ -24,9 +26,15 @@ pytestmark = [pytest.mark.mongo, pytest.mark.slow]
 STANDARD = Path(__file__).resolve().parents[1] / "govcrawl" / "standard" / "2019-19.toml"
 
 
+SITES = int(os.environ.get("GOVCRAWL_TEST_SITES", "3"))  # 60: the crawl the evidence is measured on
+BUDGET = "25" if SITES <= 3 else "300"
+TYPO = "人民政俯"  # stands on no page
+COMMON = "人民政府"  # stands on every page: only this inspection's own lexicon calls it wrong
+
+
 @dataclass
 class Elsewhere:
-    """A dump of one inspection, restored where nothing else of it is left: no roster, no web, no options."""
+    """A dump of one inspection, restored where nothing else of it is left: no roster, no web, no files."""
 
     db: Sync
     uri: str
@@ -40,27 +48,56 @@ def records(db: Sync, name: str) -> list[bytes]:
     return sorted(integrity.canonical(doc) for doc in docs)
 
 
-@pytest.fixture(scope="module")
-def elsewhere(mongo_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
-    first = mongo_uri.replace("/govcrawl?", "/test_recheck_first?")
-    second = mongo_uri.replace("/govcrawl?", "/test_recheck_second?")
-    folder = tmp_path_factory.mktemp("office")
-    world = make(folder / "province", 3)
+def dump(db: Sync, folder: Path) -> None:
+    """Write each collection as mongodump does: its documents one after another."""
+    folder.mkdir()
+    for name in db.list_collection_names():
+        with (folder / f"{name}.bson").open("wb") as out:
+            for doc in db[name].find():
+                out.write(bson.encode(doc, codec_options=db.codec_options))
+
+
+def restore(folder: Path, db: Sync) -> None:
+    """Read such a dump into an empty database."""
+    ensure_schema(db)
+    for file in sorted(folder.iterdir()):
+        with file.open("rb") as stream:
+            docs = bson.decode_file_iter(stream, codec_options=db.codec_options)
+            while some := list(islice(docs, 200)):
+                db[file.stem].insert_many(some)
+
+
+def inspected(uri: str, folder: Path) -> tuple[list[bytes], list[bytes]]:
+    """Inspect a province with files of its own, dump what is stored, and leave only the dump."""
+    world = make(folder / "province", SITES)
+    own = folder / "lexicon.txt"
+    own.write_text(f"{COMMON} => {TYPO}\n", "utf-8")
     with served(world.answer) as (_, proxy):
-        office = Office(folder, first, proxy)
-        end = office.inspect(folder / "province" / "roster.csv", "--budget", "25")
+        office = Office(folder, uri, proxy)
+        end = office.inspect(folder / "province" / "roster.csv", "--budget", BUDGET, "--lexicon", own)
         assert end.code == 0, end.err
-    source, target = client.connect(first), client.connect(second)
-    ensure_schema(target)
-    for name in source.list_collection_names():
-        dump = [bson.encode(doc, codec_options=source.codec_options) for doc in source[name].find()]
-        restored = [bson.decode(one, codec_options=target.codec_options) for one in dump]
-        if restored:
-            target[name].insert_many(restored)
-    yield Elsewhere(target, second, folder, records(source, "findings"), records(source, "scores"))
-    for db in (source, target):
+    db = client.connect(uri)
+    try:
+        dump(db, folder / "dump")
+        shutil.rmtree(folder / "province")
+        own.unlink()
+        return records(db, "findings"), records(db, "scores")
+    finally:
         db.client.drop_database(db.name)
         db.client.close()
+
+
+@pytest.fixture(scope="module")
+def elsewhere(mongo_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
+    folder = tmp_path_factory.mktemp("office")
+    findings, scores = inspected(mongo_uri.replace("/govcrawl?", "/test_recheck?"), folder)
+    with server.resolve(None, tmp_path_factory.mktemp("elsewhere")) as uri:
+        db = client.connect(uri)
+        try:
+            restore(folder / "dump", db)
+            yield Elsewhere(db, uri, folder, findings, scores)
+        finally:
+            db.client.close()
 
 
 @pytest.fixture(autouse=True)
@@ -81,11 +118,30 @@ def test_recheck_comes_to_the_same_findings_and_scores_byte_by_byte(
     elsewhere: Elsewhere, workers: int
 ) -> None:
     found = recheck(elsewhere.db, elsewhere.uri, QUARTER, workers=workers)
-    assert (found.sites, found.changes, found.scores, found.failed) == (3, [], [], [])
+    assert (found.sites, found.changes, found.scores, found.failed) == (SITES, [], [], [])
     assert found.same
     assert found.pages == elsewhere.db.pages.count_documents({})
     assert elsewhere.db.runs.count_documents({}) == 1
     assert records(elsewhere.db, "findings") == elsewhere.findings
+    count = len(elsewhere.findings)
+    print(f"{found.sites} sites, {found.pages} pages, {count} findings in {found.seconds:.0f} s")
+
+
+def test_recheck_goes_by_the_lexicon_of_its_inspection(elsewhere: Elsewhere) -> None:
+    seen = [one for doc in reads.findings(elsewhere.db, QUARTER) for one in doc["evidence"]]
+    assert any(COMMON in one["observed"] and TYPO in one["expected"] for one in seen)
+    kept = elsewhere.db.runs.find_one({})
+    assert kept is not None
+    assert sorted(kept["inputs"]) == ["domains", "edition", "lexicon"]
+    assert evidence.read(elsewhere.db, kept["inputs"]["edition"]) == STANDARD.read_bytes()
+    site = min(reads.inspected(elsewhere.db, QUARTER))
+    elsewhere.db.runs.update_one({}, {"$unset": {"inputs.lexicon": ""}})
+    try:
+        found = recheck(elsewhere.db, elsewhere.uri, QUARTER, site=site)
+        assert [one.why for one in found.changes] == ["检查程序或读取方式已变"]
+    finally:
+        elsewhere.db.runs.replace_one({"_id": kept["_id"]}, kept)
+    assert recheck(elsewhere.db, elsewhere.uri, QUARTER, site=site).same
 
 
 def test_another_edition_shows_what_changed_and_why(elsewhere: Elsewhere) -> None:

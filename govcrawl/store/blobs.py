@@ -13,7 +13,7 @@ from gridfs.asynchronous import AsyncGridFSBucket
 from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError
 
-from govcrawl.store.client import Async, Document
+from govcrawl.store.client import Async, Document, Sync
 
 BUCKET = "files"
 LARGE = 12 * 2**20  # bytes of a compressed body: a document holds 16 MiB
@@ -49,6 +49,14 @@ def pack(data: bytes) -> Blob:
     if len(packed) < len(data):
         return Blob(packed, "zstd", len(data))
     return Blob(data, "raw", len(data))
+
+
+def keep(db: Sync, data: bytes) -> str:
+    """Store bytes that fit into a document and return their SHA-256; those already there stay as they are."""
+    name = sha256(data)
+    doc = _doc(name, pack(data), datetime.now(UTC), large=False)
+    db.blobs.update_one({"_id": name}, {"$setOnInsert": doc}, upsert=True)
+    return name
 
 
 async def put(db: Async, blobs: dict[str, Blob]) -> None:

@@ -238,27 +238,28 @@ def sweep(db: Sync) -> dict[str, int]:
     """Remove bytes that no record names and return how many; never while an inspection is open.
 
     A run that begins meanwhile may have found such bytes in place and not written them again: whatever was
-    just removed is put back then.
+    just removed is put back then, also where that run has already ended.
     """
-    _refuse_open(db)
+    before = _runs(db)
+    _refuse_open(before)
     named = set(_named(db))
     counts = {"blobs": 0, "files": 0, "chunks": 0}
     idle = [doc["_id"] for doc in db.blobs.find({}, {"_id": 1}) if doc["_id"] not in named]
     for start in range(0, len(idle), AT_ONCE):
         some = db.blobs.find({"_id": {"$in": idle[start : start + AT_ONCE]}}).to_list()
         db.blobs.delete_many({"_id": {"$in": [doc["_id"] for doc in some]}})
-        if _open_runs(db):
+        if (now := _runs(db)) != before:
             db.blobs.bulk_write([ReplaceOne({"_id": doc["_id"]}, doc, upsert=True) for doc in some])
-            _refuse_open(db)
+            _refuse_new(before, now)
         counts["blobs"] += len(some)
     files, chunks = db[f"{BUCKET}.files"], db[f"{BUCKET}.chunks"]
     for sha in sorted({chunk for chunk in chunks.distinct("files_id") if chunk not in named}):
         record, parts = files.find_one({"_id": sha}), chunks.find({"files_id": sha}).to_list()
         files.delete_one({"_id": sha})
         chunks.delete_many({"files_id": sha})
-        if _open_runs(db):
+        if (now := _runs(db)) != before:
             _put_back(db, sha, parts, record)
-            _refuse_open(db)
+            _refuse_new(before, now)
         counts["files"] += record is not None
         counts["chunks"] += len(parts)
     return counts
@@ -276,19 +277,29 @@ def _named(db: Sync) -> Iterator[str]:
     for doc in db.pages.find({}, {"body": 1, "dom": 1, "included": 1}):
         yield from names_of(doc)
     yield from (doc["sha256"] for doc in db.pictures.find({}, {"sha256": 1}))
+    for run in db.runs.find({}, {"inputs": 1}):
+        yield from run.get("inputs", {}).values()
     for doc in db.findings.find({"evidence.screenshot": {"$gt": ""}}, {"evidence.screenshot": 1}):
         yield from (seen["screenshot"] for seen in doc["evidence"] if seen["screenshot"])
 
 
-def _open_runs(db: Sync) -> list[str]:
-    return [str(run["_id"]) for run in db.runs.find({"state": "open"}, {"_id": 1})]
+def _runs(db: Sync) -> dict[str, tuple[object, ...]]:
+    """Return how each run stands; one that begins or ends meanwhile stands otherwise."""
+    docs = db.runs.find({}, {"state": 1, "finished_at": 1})
+    return {str(run["_id"]): (run["state"], run["finished_at"]) for run in docs}
 
 
-def _refuse_open(db: Sync) -> None:
-    if found := _open_runs(db):
+def _refuse_open(standing: Mapping[str, tuple[object, ...]]) -> None:
+    if found := sorted(run for run, (state, *_) in standing.items() if state == "open"):
         raise GovcrawlError(
             f"run {found[0]} is open: finish or repeat it before sweeping, its bytes may not be named yet"
         )
+
+
+def _refuse_new(before: Mapping[str, tuple[object, ...]], now: Mapping[str, tuple[object, ...]]) -> None:
+    _refuse_open(now)
+    changed = sorted(run for run in {**before, **now} if before.get(run) != now.get(run))
+    raise GovcrawlError(f"run {changed[0]} changed while sweeping: what it may name is put back; sweep again")
 
 
 def now() -> datetime:

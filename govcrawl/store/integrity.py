@@ -320,6 +320,9 @@ def _bytes_problems(db: Sync, found: Verified) -> Iterator[str]:
     for page in db.pages.find({}, {"body": 1, "dom": 1, "included": 1, "url": 1}):
         with suppress(KeyError, TypeError, ValueError):  # a page so altered is named by its seal
             named |= dict.fromkeys(names_of(page), f"page {page['url']}")
+    for run in db.runs.find({}, {"inputs": 1}):
+        with suppress(AttributeError):  # a run so altered is named by its seal
+            named |= {str(sha): f"{name} of run {run['_id']}" for name, sha in run.get("inputs", {}).items()}
     pictured = {str(one.get("sha256")): f"picture of {one.get('url')}" for one in db.pictures.find()}
     for doc in db.findings.find({"evidence.screenshot": {"$gt": ""}}, {"evidence": 1, "rule": 1}):
         for seen in (one for one in doc["evidence"] if isinstance(one, Mapping)):

@@ -18,6 +18,7 @@ from pymongo import ASCENDING, ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from govcrawl.items import GovcrawlError, Site
+from govcrawl.store.blobs import keep
 from govcrawl.store.client import Async, Document, Sync, clock
 from govcrawl.store.patience import patient
 
@@ -37,27 +38,32 @@ def open_run(
     roster_sha: str,
     site_ids: Iterable[str],
     settings: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, bytes] | None = None,
 ) -> str:
     """Return the id of the unfinished run with the same parameters, or start "<quarter>-<n+1>".
 
     A new run abandons the unfinished ones it covers (same quarter, no site beyond its own); inspecting one
-    site again leaves the province's run as it is.
+    site again leaves the province's run as it is. `inputs` are the files it goes by, kept with it.
     """
     sites = sorted(set(site_ids))
+    kept = {name: keep(db, data) for name, data in (inputs or {}).items()}
     same = {
         "quarter": quarter,
         "at": at.isoformat(),
         "edition": edition,
         "roster_sha": roster_sha,
         "sites": sites,
+        "inputs": kept,
     }
     unfinished = list(db.runs.find({"quarter": quarter, "state": {"$in": ["open", "incomplete"]}}))
     for run in sorted(unfinished, key=_number, reverse=True):
-        if all(run[key] == value for key, value in same.items()):
+        if all(run.get(key, {}) == value for key, value in same.items()):
             db.runs.update_one({"_id": run["_id"]}, {"$set": {"state": "open", "finished_at": None}})
+            _keep_again(db, inputs)
             return str(run["_id"])
     covered = [run["_id"] for run in unfinished if set(run["sites"]) <= set(sites)]
     run_id = _insert_run(db, same | {"settings": dict(settings or {})})
+    _keep_again(db, inputs)
     db.runs.update_many({"_id": {"$in": covered}}, {"$set": {"state": "abandoned", "finished_at": _now(db)}})
     return run_id
 
@@ -233,6 +239,12 @@ def _giving_back(
     reason = f"crashed its worker {crashes} times"
     failed = _FREE | {"state": "failed", "crashes": crashes, "reason": reason, "finished_at": now}
     return held, {"$set": failed}, "failed"
+
+
+def _keep_again(db: Sync, inputs: Mapping[str, bytes] | None) -> None:
+    """Store a run's files once more: a sweep that saw no open run yet may just have removed them."""
+    for data in (inputs or {}).values():
+        keep(db, data)
 
 
 def _insert_run(db: Sync, fields: Document) -> str:

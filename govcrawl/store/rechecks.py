@@ -9,6 +9,7 @@ from pymongo import ReplaceOne
 from pymongo.errors import DuplicateKeyError
 
 from govcrawl.items import GovcrawlError, LinkCheck
+from govcrawl.store.blobs import keep
 from govcrawl.store.client import Document, Sync, clock
 from govcrawl.store.evidence import link_runs, source_of
 from govcrawl.store.records import link_doc, link_of
@@ -17,11 +18,18 @@ AT_ONCE = 1000  # documents a write
 
 
 def open_recheck(
-    db: Sync, source: str, sites: Sequence[str], edition: str, *, relink: bool = False
+    db: Sync,
+    source: str,
+    sites: Sequence[str],
+    edition: str = "",
+    *,
+    file: bytes | None = None,
+    relink: bool = False,
 ) -> tuple[str, str]:
     """Open "<run>r<n>" over sites of a run; returns its id and the run whose pages it reads.
 
-    The source of a recheck that was kept is the run that fetched the pages. With `relink` the new run's own
+    It goes by what its source went by, unless another edition and its file are given. The source of a
+    recheck that was kept is the run that fetched the pages. With `relink` the new run's own
     links come before those the source rests on.
     """
     pages = source_of(db, source)
@@ -29,6 +37,8 @@ def open_recheck(
     if doc is None:
         raise GovcrawlError(f"run {pages} is not in the database")
     kept = {name: doc[name] for name in ("quarter", "at", "settings")}
+    before = db.runs.find_one({"_id": source}) or doc
+    inputs = before.get("inputs", {}) | ({} if file is None else {"edition": keep(db, file)})
     started, links = clock(db.command("hello")), link_runs(db, source)
     while True:
         taken = [str(run["_id"]) for run in db.runs.find({"source": pages}, {"_id": 1})]
@@ -36,7 +46,8 @@ def open_recheck(
         run = f"{pages}r{max(numbers, default=0) + 1}"
         record = kept | {
             "_id": run,
-            "edition": edition,
+            "edition": edition or before["edition"],
+            "inputs": inputs,
             "roster_sha": f"recheck of {pages}",
             "sites": sorted(sites),
             "source": pages,
@@ -49,6 +60,8 @@ def open_recheck(
             db.runs.insert_one(record)
         except DuplicateKeyError:  # another command was faster
             continue
+        if file is not None:
+            keep(db, file)  # a sweep that saw no open run yet may just have removed it
         return run, pages
 
 
