@@ -21,6 +21,7 @@ from scrapy.http import Headers, Response
 from scrapy.responsetypes import responsetypes
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
+from warcio.statusandheaders import StatusAndHeaders
 
 from govcrawl.bounds import MAX_BODY, Bounded
 from govcrawl.items import GovcrawlError, LinkCheck, LinkState, Role, Site
@@ -242,17 +243,30 @@ def _saved(file: Path, url: str, row: Mapping[str, str | None] | None = None) ->
 
 
 def _warc(path: Path) -> Iterator[Recorded]:
+    held: dict[str, int] = {}  # digest of a payload -> offset of the record that holds it
     with path.open("rb") as handle:
         records = ArchiveIterator(handle)
         for record in records:
             url = record.rec_headers.get_header("WARC-Target-URI") or ""
-            http = record.http_headers
-            if record.rec_type != "response" or http is None or not url.startswith(("http://", "https://")):
+            if not url.startswith(("http://", "https://")):
                 continue
-            code = http.get_statuscode()
-            headers = tuple((str(name), str(value)) for name, value in http.headers)
-            if code.isdigit():
-                yield Recorded(url, int(code), headers, path, records.get_record_offset())
+            digest = record.rec_headers.get_header("WARC-Payload-Digest") or ""
+            offset = records.get_record_offset()
+            if record.rec_type == "resource":  # bytes without an answer's head, such as a page's scripts
+                kind = record.rec_headers.get_header("Content-Type") or ""
+                yield Recorded(url, 200, (("Content-Type", kind),), path, offset)
+            elif record.rec_type == "response":
+                held.setdefault(digest, offset)
+                yield from _answer(url, record.http_headers, path, offset)
+            elif record.rec_type == "revisit" and digest in held:  # the same bytes as an answer before it
+                yield from _answer(url, record.http_headers, path, held[digest])
+
+
+def _answer(url: str, http: StatusAndHeaders | None, path: Path, offset: int) -> Iterator[Recorded]:
+    code = http.get_statuscode() if http is not None else ""
+    if http is not None and code.isdigit():
+        headers = tuple((str(name), str(value)) for name, value in http.headers)
+        yield Recorded(url, int(code), headers, path, offset)
 
 
 def _body(found: Recorded) -> bytes:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import csv
 import gzip
+import io
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from scrapy import Request
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
 
 from govcrawl.bounds import Bounded
 from govcrawl.items import GovcrawlError, LinkCheck, LinkState, Role
@@ -157,6 +160,33 @@ def test_first_good_answer_of_an_address_counts(tmp_path: Path) -> None:
     answers = [("http://a.gov.cn/", "503 Busy", html, b"busy"), ("http://a.gov.cn/", "200 OK", html, b"good")]
     path = archived(tmp_path / "a.warc", *answers, ("http://a.gov.cn/", "200 OK", html, b"later"))
     assert Recording.open(path).respond(Request("http://a.gov.cn/")).body == b"good"
+
+
+def test_repeated_answers_and_bare_resources_of_an_archive_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "a.warc.gz"
+    with path.open("wb") as stream:
+        writer = WARCWriter(stream, gzip=True)
+        head = StatusAndHeaders("200 OK", [("Content-Type", "text/html")], protocol="HTTP/1.1")
+        first = writer.create_warc_record(
+            "http://a.gov.cn/", "response", io.BytesIO(HOME.encode()), len(HOME.encode()), http_headers=head
+        )
+        writer.write_record(first)
+        digest = first.rec_headers.get_header("WARC-Payload-Digest")
+        for again, name in (("http://a.gov.cn/index.html", digest), ("http://a.gov.cn/lost", "sha1:LOST")):
+            moment = "2023-09-20T00:00:00Z"
+            writer.write_record(
+                writer.create_revisit_record(again, name, "http://a.gov.cn/", moment, http_headers=head)
+            )
+        script = io.BytesIO(b"var a")
+        writer.write_record(
+            writer.create_warc_record(
+                "http://a.gov.cn/a.js", "resource", script, 5, warc_content_type="text/javascript"
+            )
+        )
+    recording = Recording.open(path)
+    assert recording.respond(Request("http://a.gov.cn/index.html")).body == HOME.encode()
+    assert recording.respond(Request("http://a.gov.cn/a.js")).body == b"var a"
+    assert [page.url for page in recording.pages()] == ["http://a.gov.cn/", "http://a.gov.cn/index.html"]
 
 
 @pytest.mark.parametrize(
