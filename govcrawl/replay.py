@@ -27,6 +27,7 @@ from govcrawl.bounds import MAX_BODY, Bounded
 from govcrawl.items import GovcrawlError, LinkCheck, LinkState, Role, Site
 from govcrawl.links import normalise
 from govcrawl.sites.roster import write_sites
+from govcrawl.store.export import ROLE
 
 NOT_RECORDED = "not_recorded"
 ROSTERS = Path(".govcrawl/replay")
@@ -39,6 +40,7 @@ _ROLES = {
     "message": Role.MESSAGE,
     "other": Role.OTHER,
 }
+_VISITED = {role.value: role for role in Role}
 _TYPES = {".js": "application/javascript", ".css": "text/css"}
 _CODINGS = {"content-encoding", "transfer-encoding", "content-length"}  # of the bytes as they travelled
 _NAME = 60  # characters of a site's name or id
@@ -257,16 +259,19 @@ def _warc(path: Path) -> Iterator[Recorded]:
                 yield Recorded(url, 200, (("Content-Type", kind),), path, offset)
             elif record.rec_type == "response":
                 held.setdefault(digest, offset)
-                yield from _answer(url, record.http_headers, path, offset)
+                role = _VISITED.get(record.rec_headers.get_header(ROLE) or "")
+                yield from _answer(url, record.http_headers, path, offset, role)
             elif record.rec_type == "revisit" and digest in held:  # the same bytes as an answer before it
                 yield from _answer(url, record.http_headers, path, held[digest])
 
 
-def _answer(url: str, http: StatusAndHeaders | None, path: Path, offset: int) -> Iterator[Recorded]:
+def _answer(
+    url: str, http: StatusAndHeaders | None, path: Path, offset: int, role: Role | None = None
+) -> Iterator[Recorded]:
     code = http.get_statuscode() if http is not None else ""
     if http is not None and code.isdigit():
         headers = tuple((str(name), str(value)) for name, value in http.headers)
-        yield Recorded(url, int(code), headers, path, offset)
+        yield Recorded(url, int(code), headers, path, offset, role)
 
 
 def _body(found: Recorded) -> bytes:

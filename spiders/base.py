@@ -298,7 +298,8 @@ class SiteSpider(scrapy.Spider):
         recording = self.services.recording
         if recording is None:
             return
-        pages = [page for page in recording.pages_of(self.site) if page.url not in self._seen]
+        held = (page for page in recording.pages_of(self.site) if page.role is not Role.SEARCH)
+        pages = [page for page in held if page.url not in self._seen]
         visits = [Visit(page.url, _recorded_role(page.role), page.title, self.site.url) for page in pages]
         async for page in self._visit(visits):
             await self._take(page)

@@ -20,8 +20,9 @@ from govcrawl.items import GovcrawlError, LinkCheck, LinkState, Role
 from govcrawl.replay import NOT_RECORDED, RecordedLinks, Recording, roster_of
 from govcrawl.sites import load_sites
 from govcrawl.store import client, reads
-from tests.inspecting import Office
+from tests.inspecting import Office, served
 from tests.province.model import AT, QUARTER
+from tests.province.world import make
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "pages"
 ROWS = '<ul><li><a href="/a/1.html">县政府召开常务会议</a><span>2023-09-18</span></li></ul>'
@@ -295,6 +296,50 @@ def test_inspection_of_a_folder_reads_every_page_and_accuses_nobody_of_what_was_
         assert db.links.count_documents({"verdict": {"$in": ["dead", "wrong"]}}) == 0
     finally:
         db.client.close()
+
+
+# Rules on what no archive of a site's pages holds: links to other sites, searches that are posted.
+ELSEWHERE = ("D4.3", "D4.5", "B4.1")
+
+
+def seen_by(office: Office) -> tuple[dict[str, str], list[tuple[str, ...]]]:
+    """Return the bytes of the pages an inspection read, and what it found on them."""
+    db = client.connect(office.mongo)
+    try:
+        docs = db.pages.find({"role": {"$ne": "search"}, "error": None}, {"url": 1, "body": 1})
+        bodies = {doc["url"]: doc["body"] for doc in docs}
+    finally:
+        db.client.close()
+    found = [one for one in office.findings() if not str(one["rule"]).startswith(ELSEWHERE)]
+    return bodies, sorted((one["rule"], one["outcome"], one["observed"], one["url"]) for one in found)
+
+
+@pytest.mark.mongo
+@pytest.mark.slow
+def test_archive_of_an_inspected_site_is_the_source_of_another_inspection(
+    tmp_path: Path, store_uri: str, store_name: str
+) -> None:
+    world = make(tmp_path / "province", 1)
+    roster = tmp_path / "province" / "roster.csv"
+    site = load_sites(roster)[0].site_id
+    with served(world.answer) as (_, proxy):
+        first = Office(tmp_path, store_uri, proxy)
+        end = first.inspect(roster, "--budget", "30")
+        assert end.code == 0, end.err
+    archive = tmp_path / "site.warc.gz"
+    assert first.run("export", "--quarter", QUARTER, "--site", site, archive).code == 0
+    bodies, found = seen_by(first)
+    assert len(bodies) > 15
+    assert any(outcome == "failed" for _, outcome, *_ in found)
+    db = client.connect(store_uri)
+    try:
+        db.client.drop_database(store_name)
+    finally:
+        db.client.close()
+    given = ["--registry", roster, "--quarter", QUARTER, "--at", AT.isoformat(), "--workers", "1"]
+    end = first.run("inspect", "--replay", archive, *given, "--budget", "30")
+    assert end.code == 0, end.err
+    assert seen_by(first) == (bodies, found)
 
 
 @pytest.mark.mongo

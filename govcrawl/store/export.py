@@ -24,6 +24,7 @@ from govcrawl.store.client import Document, Sync
 
 # Of the bytes as they travelled: what is stored has them taken off.
 _CODINGS = {"content-encoding", "transfer-encoding", "content-length"}
+ROLE = "X-Govcrawl-Role"  # what the page was visited as: an inspection of the archive goes by it
 _TIMEOUT = 600  # seconds for packing
 
 
@@ -68,7 +69,7 @@ def _record(db: Sync, writer: WARCWriter, page: Mapping[str, Any]) -> Any:
     body = evidence.read(db, page["body"]) if page["body"] else b""
     kept = [(name, _line(value)) for name, value in page["headers"] if name.lower() not in _CODINGS]
     head = StatusAndHeaders(_status(page["status"]), [*kept, ("Content-Length", str(len(body)))], "HTTP/1.1")
-    extra = {"WARC-Date": _date(page), "X-Govcrawl-Page": page["_id"]}
+    extra = {"WARC-Date": _date(page), "X-Govcrawl-Page": page["_id"], ROLE: page["role"]}
     if page.get("ip"):
         extra["WARC-IP-Address"] = page["ip"]
     return writer.create_warc_record(

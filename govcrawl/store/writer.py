@@ -96,8 +96,10 @@ class Writer:
         docs = {doc["_id"]: doc for doc in (records.finding_doc(finding, self.run) for finding in findings)}
         mine = {"run": self.run, "site_id": site_id}
         await patient(lambda: self.db.tallies.delete_many(mine))
+        known = await patient(lambda: self.db.findings.find(mine, {"_id": 1}).to_list())
         await patient(partial(_put, self.db, "findings", list(docs.values())))
-        await patient(lambda: self.db.findings.delete_many(mine | {"_id": {"$nin": list(docs)}}))
+        if stale := [doc["_id"] for doc in known if doc["_id"] not in docs]:
+            await patient(lambda: self.db.findings.delete_many({"_id": {"$in": stale}}))
         await patient(partial(_put, self.db, "tallies", tallied(self.run, docs.values())))
 
     async def stored_pages(self, site_id: str) -> dict[tuple[str, bool], records.StoredPage]:
