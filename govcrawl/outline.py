@@ -16,6 +16,8 @@ _WHOLE = 8  # forms of a date that name the year
 _SHORT = 80  # characters a block holds that is empty but for a notice
 _FOOT = re.compile(r"(?i)foot|copyright|bottom")
 _HEAD = re.compile(r"(?i)^head|header|logo|banner|top")
+_MISSING = re.compile("未见.{0,20}(?:栏目|办事服务|渠道)")
+_MENU = re.compile(r"(?i)^(?:main-?|top-?)?(?:nav|menu)")
 _FOOT_WORDS = ("主办单位", "主办", "版权所有", "承办", "备案", "网站标识码", "技术支持")
 _BLOCKS = ("div", "ul", "table", "section", "main", "footer", "header", "dl", "td")
 
@@ -67,12 +69,21 @@ def _date(text: str, observed: str) -> tuple[str, ...]:
 
 
 def _part(page: Page, seen: Evidence, text: str) -> tuple[str, ...]:
-    """Return the part of the page in which something is missing: footer, header or empty list."""
+    """Return the part of the page in which something is missing: footer, header, menu or empty list."""
     if "页脚" in f"{seen.observed}{seen.expected}":
         return _named(page, _FOOT, last=True) or next(((word,) for word in _FOOT_WORDS if word in text), ())
     if "页头" in seen.observed:
         return _named(page, _HEAD)
+    if _MISSING.match(seen.observed):
+        return _menu(page)
     return _empty(page) if seen.expected == "有内容" else ()
+
+
+def _menu(page: Page) -> tuple[str, ...]:
+    """Return the menu a column is missing from."""
+    if page.tree.find(".//nav") is not None:
+        return ("nav",)
+    return _named(page, _MENU)
 
 
 def _empty(page: Page) -> tuple[str, ...]:

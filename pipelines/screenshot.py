@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,9 @@ from govcrawl.store import evidence
 from govcrawl.store.evidence import Picture
 
 PER_RULE = 5  # occurrences of one rule on one site that are shown
+_VERDICTS = {"dead": "无法打开", "wrong": "内容错误"}
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_PROSE = re.compile(r"[a-z]{2,} [a-z]{2,}")  # a reason in English, not a date, an address or a number
 _SHOWN = (Outcome.FAILED, Outcome.CANT_TELL)
 
 
@@ -123,9 +127,21 @@ def caption(services: Services, page: Page, rule: str, seen: Evidence | None) ->
     lines = [f"{page.site.name}（{page.site_id}）  {at}", page.url]
     if spec:
         lines.append(f"{spec.title}（{services.edition.id}）")
+    if seen and shown_on(seen) != seen.url:
+        lines.append(f"链接：{seen.url}"[:300])
     if seen:
-        lines.append(f"{seen.observed}{f'（应为：{seen.expected}）' if seen.expected else ''}"[:300])
+        lines.append(f"{_words(seen)}{f'（应为：{seen.expected}）' if seen.expected else ''}"[:300])
     return tuple(lines)
+
+
+def _words(seen: Evidence) -> str:
+    """Return what was seen, in Chinese: verdicts on links in words, reasons of doubt left to the card."""
+    verdict, _, reason = seen.observed.partition(": ")
+    if verdict in _VERDICTS:
+        return f"{_VERDICTS[verdict]}（{reason}）" if reason else _VERDICTS[verdict]
+    return (
+        seen.observed if _CHINESE.search(seen.observed) or not _PROSE.search(seen.observed) else "待人工确认"
+    )
 
 
 def _with(finding: Finding, number: int, names: dict[Wanted, str]) -> Finding:

@@ -8,6 +8,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -23,7 +24,7 @@ from govcrawl.store.client import Sync, connect_async
 from govcrawl.store.evidence import Picture
 from govcrawl.store.ledger import finish_run, open_run
 from govcrawl.store.writer import Writer
-from pipelines.screenshot import PER_RULE, ScreenshotPipeline, choose
+from pipelines.screenshot import PER_RULE, ScreenshotPipeline, caption, choose
 from tests.inspecting import Office
 
 AT = datetime(2023, 9, 20, tzinfo=UTC)
@@ -61,6 +62,8 @@ def page(body: str, url: str = SITE.url) -> Page:
             Evidence(SITE.url, "网站标识码", "页脚有网站标识码"),
             ('[id="foot"]',),
         ),
+        ("<nav>首页</nav><p>x", Evidence(SITE.url, "未见概况信息栏目", "开设概况信息栏目"), ("nav",)),
+        ("<div class=nav>首页</div>", Evidence(SITE.url, "未见办事服务"), ('div[class~="nav"]',)),
         ("<h1>政策解读</h1>", Evidence(SITE.url, "栏目“政策解读” 未更新"), ("政策解读",)),
         ("<p>x</p>", Evidence(SITE.url, "首页未见搜索功能"), ()),
         ("<p>x</p>", Evidence(SITE.url, "x", selector="#y"), ("#y",)),
@@ -207,6 +210,25 @@ def test_pictures_are_taken_of_home_page_and_occurrences_and_named_by_findings(
     assert (bool(shown[0]), shown[1:]) == (True, ["", ""])
     assert evidence.picture(store, shown[0]).startswith(b'["http://hz.gov.cn/old"')
     assert store.pictures.count_documents({}) == store["files.files"].count_documents({}) == 2
+
+
+@pytest.mark.parametrize(
+    ("seen", "lines"),
+    [
+        (
+            Evidence("http://gone.cn/x", "dead: http_404", selector=SITE.url),
+            ("链接：http://gone.cn/x", "无法打开（http_404）"),
+        ),
+        (Evidence(SITE.url, "2023-08-30", "≥ 2023-09-06"), ("2023-08-30（应为：≥ 2023-09-06）",)),
+        (Evidence(SITE.url, "the interactive columns show no login"), ("待人工确认",)),
+        (Evidence(SITE.url, "栏目“要闻” not read"), ("栏目“要闻” not read",)),
+    ],
+)
+def test_caption_says_in_chinese_what_was_seen(seen: Evidence, lines: tuple[str, ...]) -> None:
+    around: Any = SimpleNamespace(edition=load_edition(), at=AT)
+    found = caption(around, page("x"), "D4.3a", seen)
+    assert found[:3] == ("杭州（hz）  ", SITE.url, "D4.3a 首页链接无法打开或错误（2019-19）")
+    assert found[3:] == lines
 
 
 @pytest.mark.mongo

@@ -128,17 +128,19 @@ def test_recheck_comes_to_the_same_findings_and_scores_byte_by_byte(
 
 
 def test_recheck_goes_by_the_lexicon_of_its_inspection(elsewhere: Elsewhere) -> None:
-    seen = [one for doc in reads.findings(elsewhere.db, QUARTER) for one in doc["evidence"]]
-    assert any(COMMON in one["observed"] and TYPO in one["expected"] for one in seen)
+    wrong = list(reads.findings(elsewhere.db, QUARTER, rule="V1.1"))
+    seen = {(one["observed"], one["expected"]) for doc in wrong for one in doc["evidence"]}
+    assert seen == {(COMMON, TYPO)}
     kept = elsewhere.db.runs.find_one({})
     assert kept is not None
     assert sorted(kept["inputs"]) == ["domains", "edition", "lexicon"]
     assert evidence.read(elsewhere.db, kept["inputs"]["edition"]) == STANDARD.read_bytes()
-    site = min(reads.inspected(elsewhere.db, QUARTER))
-    elsewhere.db.runs.update_one({}, {"$unset": {"inputs.lexicon": ""}})
+    site = next(doc["site_id"] for doc in wrong if doc["evidence"])
+    others = {name: sha for name, sha in kept["inputs"].items() if name != "lexicon"}
+    elsewhere.db.runs.replace_one({"_id": kept["_id"]}, kept | {"inputs": others})
     try:
         found = recheck(elsewhere.db, elsewhere.uri, QUARTER, site=site)
-        assert [one.why for one in found.changes] == ["检查程序或读取方式已变"]
+        assert [(one.rule, one.why) for one in found.changes] == [("V1.1", "检查程序或读取方式已变")]
     finally:
         elsewhere.db.runs.replace_one({"_id": kept["_id"]}, kept)
     assert recheck(elsewhere.db, elsewhere.uri, QUARTER, site=site).same
