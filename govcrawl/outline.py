@@ -126,3 +126,4 @@ def _words(seen: Evidence) -> Iterator[str]:
     for text in (seen.observed.rpartition("：")[2], seen.observed, seen.excerpt):
         if 2 <= len(text.strip()) <= 80:
             yield re.sub(r"\s+", " ", text).strip()
+    yield from (word for word in seen.observed.split()[:1] if len(word) >= 2)

@@ -64,6 +64,7 @@ def page(body: str, url: str = SITE.url) -> Page:
         ),
         ("<nav>首页</nav><p>x", Evidence(SITE.url, "未见概况信息栏目", "开设概况信息栏目"), ("nav",)),
         ("<div class=nav>首页</div>", Evidence(SITE.url, "未见办事服务"), ('div[class~="nav"]',)),
+        ("<ul><li>褚子衡 局长</li></ul>", Evidence(SITE.url, "褚子衡 缺少简历"), ("褚子衡",)),
         ("<h1>政策解读</h1>", Evidence(SITE.url, "栏目“政策解读” 未更新"), ("政策解读",)),
         ("<p>x</p>", Evidence(SITE.url, "首页未见搜索功能"), ()),
         ("<p>x</p>", Evidence(SITE.url, "x", selector="#y"), ("#y",)),
