@@ -121,15 +121,14 @@ def picturing(body: bytes) -> dict[str, object]:
     site = Site("bench", "bench", "portal", "city", "330100", "", "http://bench.gov.cn/")
     at = Quarter.parse(QUARTER).monitoring_point()
     page = Page(site, QUARTER, site.url, at, body=body, headers=(("Content-Type", "text/html"),))
-    wall, cpu = time.perf_counter(), spent()
+    wall = time.perf_counter()
     good = asyncio.run(shots(page, SHOTS))
-    wall, cpu = time.perf_counter() - wall, spent() - cpu
-    print(f"screenshots: {good} of {SHOTS}, {good / wall:.1f}/s, {cpu / SHOTS:.2f} s of processor each")
-    return {
-        "taken": good,
-        "per_second": round(good / wall, 1),
-        "cpu_seconds_each": round(cpu / SHOTS, 2),
-    }
+    wall = time.perf_counter() - wall
+    cores = os.cpu_count() or 1
+    # Chromium's own processes are not ours to wait for: all cores all the time is the most it can have taken.
+    most = wall * cores / SHOTS
+    print(f"screenshots: {good} of {SHOTS}, {good / wall:.1f}/s on {cores} cores, at most {most:.2f} s each")
+    return {"taken": good, "per_second": round(good / wall, 1), "core_seconds_each_at_most": round(most, 2)}
 
 
 if __name__ == "__main__":
