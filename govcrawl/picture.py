@@ -40,6 +40,8 @@ def font() -> ImageFont.FreeTypeFont:
 
 def _wrapped(line: str, width: int) -> list[str]:
     """Break a line where it fills the width; Chinese text and addresses have no spaces to break at."""
+    if font().getlength(line) <= width:
+        return [line]
     rows, row, filled = [], "", 0.0
     for char in line:
         wide = font().getlength(char)
@@ -52,24 +54,23 @@ def _wrapped(line: str, width: int) -> list[str]:
 
 def compose(picture: bytes, boxes: Sequence[Box], caption: Sequence[str]) -> tuple[bytes, int, int]:
     """Outline the boxes in red, put the caption below, and return the JPEG with its width and height."""
-    with Image.open(io.BytesIO(picture)) as opened:
-        seen = opened.convert("RGB")
-    draw = ImageDraw.Draw(seen)
+    with Image.open(io.BytesIO(picture)) as seen:
+        rows = [row for line in caption for row in _wrapped(line, seen.width - 2 * MARGIN)]
+        strip = len(rows) * LEADING + 2 * MARGIN if rows else 0
+        whole = Image.new("RGB", (seen.width, seen.height + strip), "white")
+        whole.paste(seen if seen.mode == "RGB" else seen.convert("RGB"), (0, 0))
+        shown = seen.height
+    pen = ImageDraw.Draw(whole)
     for left, top, width, height in boxes:
         # A little outside the element, but never outside the picture.
         corner = (max(left - STROKE - 1, 0), max(top - STROKE - 1, 0))
-        far = (min(left + width + STROKE, seen.width - 1), min(top + height + STROKE, seen.height - 1))
+        far = (min(left + width + STROKE, whole.width - 1), min(top + height + STROKE, shown - 1))
         if far[0] > corner[0] and far[1] > corner[1]:
-            draw.rectangle((corner, far), outline=RED, width=STROKE)
-    rows = [row for line in caption for row in _wrapped(line, seen.width - 2 * MARGIN)]
-    strip = len(rows) * LEADING + 2 * MARGIN if rows else 0
-    whole = Image.new("RGB", (seen.width, seen.height + strip), "white")
-    whole.paste(seen, (0, 0))
-    pen = ImageDraw.Draw(whole)
+            pen.rectangle((corner, far), outline=RED, width=STROKE)
     if strip:
-        pen.line((0, seen.height, seen.width, seen.height), fill="black", width=2)
+        pen.line((0, shown, whole.width, shown), fill="black", width=2)
     for number, row in enumerate(rows):
-        pen.text((MARGIN, seen.height + MARGIN + number * LEADING), row, font=font(), fill="black")
+        pen.text((MARGIN, shown + MARGIN + number * LEADING), row, font=font(), fill="black")
     out = io.BytesIO()
     whole.save(out, "JPEG", quality=QUALITY)
     return out.getvalue(), whole.width, whole.height
