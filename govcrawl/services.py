@@ -94,6 +94,7 @@ class Services:
             if shared is not None:
                 self._stack.callback(shared.close)
         self.browser: Browser | None = None
+        self._rendering = asyncio.Semaphore(1)
         self.recording = Recording.open(Path(options.replay)) if options.replay else None
         self.user_agent = options.user_agent
 
@@ -168,6 +169,7 @@ class Services:
             return
         browser.proxy = await self._stack.enter_async_context(egress)
         self.browser = browser
+        self._rendering = asyncio.Semaphore(browser.capacity)
         self._stack.push_async_callback(browser.close)
 
     def _link_checker(self) -> LinkChecker:
@@ -187,10 +189,14 @@ class Services:
         return await take(self.db, site_id, day, share, limit)
 
     async def render(self, url: str, site_id: str) -> Rendered:
-        """Render a page in its turn: to its host and address it is one request that takes long."""
+        """Render a page in its turn: to its host and address it is one request that takes long.
+
+        Only as many turns are taken as pages can be open: one that waits for the browser would keep others
+        of its address from theirs.
+        """
         assert self.browser is not None
         try:
-            async with self.pace.turn(url, await self.address(url)):
+            async with self._rendering, self.pace.turn(url, await self.address(url)):
                 return await self.browser.render(url, site_id=site_id)
         except NotNow as refused:
             return Rendered(url, error=refused.reason)

@@ -13,10 +13,13 @@ import pytest
 from scrapy import Request
 from scrapy.http import Response
 
+from govcrawl.browser import Rendered
 from govcrawl.gather import PoliteHandler
 from govcrawl.items import LinkState, Site
 from govcrawl.links import LinkChecker
+from govcrawl.options import Options
 from govcrawl.pace import NotNow, Pace
+from govcrawl.services import Services
 from govcrawl.sites import write_sites
 from govcrawl.store.client import Sync
 from spiders.base import SiteSpider
@@ -131,6 +134,54 @@ def test_hours_waited_are_taken_from_a_sites_time_once() -> None:
         return after - before
 
     assert asyncio.run(main()) == pytest.approx(7200.0, abs=1.0)
+
+
+class Slow:
+    """A browser that holds each page until it is let go."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.open = self.most = 0
+
+    async def render(self, url: str, *, site_id: str) -> Rendered:
+        self.open += 1
+        self.most = max(self.most, self.open)
+        await self.go.wait()
+        self.open -= 1
+        return Rendered(url, title=site_id)
+
+
+def rendering(browser: Slow, **limits: Any) -> Services:
+    services = Services(Options(quarter="2023Q3", allow=("127.0.0.1",)))
+    services.browser = browser  # type: ignore[assignment]
+    services.pace = Pace(delay=0, **limits)
+    services._rendering = asyncio.Semaphore(2)
+    return services
+
+
+def test_pages_that_wait_for_the_browser_leave_the_address_to_others() -> None:
+    async def main() -> tuple[int, list[str]]:
+        browser = Slow()
+        services = rendering(browser, per_host=9, per_ip=3)
+        waiting = [asyncio.ensure_future(services.render("http://127.0.0.1/", f"s{n}")) for n in range(8)]
+        while browser.open < 2:  # noqa: ASYNC110  (the browser is ours)
+            await asyncio.sleep(0)
+        async with services.pace.turn("http://127.0.0.1/page.html", "127.0.0.1"):
+            browser.go.set()
+        return browser.most, [page.title for page in await asyncio.gather(*waiting)]
+
+    assert asyncio.run(main()) == (2, [f"s{n}" for n in range(8)])
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [("http://127.0.0.1/", "outside_window"), ("http://10.0.0.1/", "blocked"), ("http://[::1]/", "blocked")],
+)
+def test_a_page_that_may_not_be_rendered_says_why(url: str, error: str) -> None:
+    async def shut(_host: str) -> str | None:
+        return "outside_window"
+
+    assert asyncio.run(rendering(Slow(), admit=shut).render(url, "s")).error == error
 
 
 def test_a_link_of_a_shut_site_is_left_to_a_later_pass() -> None:
