@@ -706,6 +706,12 @@ def recheck(quarter: str, mongo: str, workers: int | None, **given: Any) -> None
     show_default=True,
     help="Seconds between two requests to one host.",
 )
+@click.option(
+    "--window", default="", metavar="HOURS", help="Hours sites may be asked in, Beijing time: 20:00-06:00."
+)
+@click.option(
+    "--per-day", type=click.IntRange(0), default=0, help="Requests of a site a day, of all runs; 0: no limit."
+)
 @click.option("--browser/--no-browser", default=True, help="Let the browser give a second opinion.")
 @click.option(
     "--workers", type=click.IntRange(1, 256), default=None, help="Processes; default: one per core."
@@ -727,6 +733,8 @@ def relink(
         contact=given["contact"],
         delay=given["delay"],
         browser=given["browser"],
+        window=_window(given["window"]),
+        per_day=given["per_day"],
         workers=workers or os.cpu_count() or 1,
     )
     with resolve(mongo or None) as uri, opened(uri) as db:

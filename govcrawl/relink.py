@@ -151,5 +151,7 @@ def _options(db: Sync, uri: str, given: Options, one: _Pass) -> Options:
         proxy=given.proxy,
         contact=given.contact,
         delay=given.delay,
+        window=given.window,
+        per_day=given.per_day,
         allow=given.allow,
     )
