@@ -84,11 +84,9 @@ ENDING = {
 }
 
 
-async def visit_all(
-    server: PoisonServer, names: Sequence[str], deadline: float, slots: int
-) -> dict[str, Any]:
-    """Visit every case, some at a time, and look at what is left."""
-    async with Browser(slots=slots, deadline=deadline) as browser:
+async def visit_all(server: PoisonServer, names: Sequence[str], deadline: float) -> dict[str, Any]:
+    """Visit every case, four at a time, and look at what is left."""
+    async with Browser(slots=4, deadline=deadline) as browser:
         await browser.render(f"{server.url}/plain", site_id="warm")
         sites = {name: f"site {number % 5}" for number, name in enumerate(names)}
         visits = [browser.render(f"{server.url}/{name}", site_id=sites[name]) for name in names]
@@ -109,12 +107,12 @@ def server() -> Iterator[PoisonServer]:
 
 @pytest.fixture(scope="module")
 def endless(server: PoisonServer) -> dict[str, Any]:
-    return asyncio.run(visit_all(server, list(ENDLESS), SHORT, len(ENDLESS)))
+    return asyncio.run(visit_all(server, list(ENDLESS), SHORT))
 
 
 @pytest.fixture(scope="module")
 def ending(server: PoisonServer) -> dict[str, Any]:
-    return asyncio.run(visit_all(server, [*ENDING, "popups"], LONG, 4))
+    return asyncio.run(visit_all(server, [*ENDING, "popups"], LONG))
 
 
 @pytest.mark.parametrize(("name", "error"), ENDLESS.items())
