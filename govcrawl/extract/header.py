@@ -69,7 +69,7 @@ def shows_site_name(page: Page, names: Collection[str]) -> Literal["present", "a
 
     `unseen`: only an image without a label, a frame or a script can show it.
     """
-    text = _plain(header_names(page))
+    text = plain(header_names(page))
     if any(form in text for name in names for form in name_forms(name)):
         return "present"
     return "unseen" if _may_hide(page) else "absent"
@@ -77,14 +77,14 @@ def shows_site_name(page: Page, names: Collection[str]) -> Literal["present", "a
 
 def name_forms(name: str) -> frozenset[str]:
     """Return the forms a site's name is shown in: 浙江省人民政府, 浙江省政府, 中国浙江, 浙江政府网 ..."""
-    plain = _plain(name)
-    area = _AREA.match(plain)
+    bare = plain(name)
+    area = _AREA.match(bare)
     if area and (area[1] or area[3]) and not _BODY.search(area[2]):
-        return frozenset({plain, *_area_forms(area[2])})
-    core = _SUFFIX.sub("", plain)
-    core = core if len(core) >= 3 else plain
+        return frozenset({bare, *_area_forms(area[2])})
+    core = _SUFFIX.sub("", bare)
+    core = core if len(core) >= 3 else bare
     briefs = {core.replace(long, brief) for long, brief in _SHORT if long in core}
-    return frozenset({plain, core, *briefs})
+    return frozenset({bare, core, *briefs})
 
 
 def _area_forms(place: str) -> set[str]:
@@ -96,7 +96,8 @@ def _area_forms(place: str) -> set[str]:
     return {f"{item}{kind}" for item in places for kind in kinds} | {f"中国{item}" for item in places}
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Return a name without blanks, dots and dashes: 中国·浙江 and 中国浙江 are one."""
     return _NOISE.sub("", text)
 
 

@@ -27,7 +27,7 @@ GROUPS: dict[str, tuple[float, tuple[str, ...]]] = {  # share of sites, variants
         (
             "D4.1a#0", "D4.1c#0", "D4.2#0", "D4.4a#0", "D4.4b#0",
             "D4.2#1", "D4.2#2", "D4.2#3", "D4.1a#1", "D4.4b#1", "D4.2#4", "D4.1c#1", "D4.2#5", "D4.1a#2",
-            "D4.4a#1", "D4.2#6", "D4.4b#2", "D4.2#7",
+            "D4.4a#1", "D4.2#6", "D4.4b#2", "D4.2#7", "D4.1b#0", "D4.1b#1",
         ),
     ),
     "links": (0.42, ("D4.3a#0", "D4.3b#0", "D4.3a#1", "D4.3b#1", "D4.3a#2", "D4.3b#2", "D4.3b#3")),
@@ -197,6 +197,12 @@ def _nameless(site: Site, variant: int, touched: set[int]) -> None:
     site.frame.header = ("slogan", "comment")[variant]
 
 
+def _other_name(site: Site, variant: int, touched: set[int]) -> None:
+    """Title, tags and header call the site something else than its area or department."""
+    site.frame.alias = ("生活资讯港", "便民信息在线")[variant]
+    site.frame.header = "text"
+
+
 def _missing_marks(site: Site, variant: int, touched: set[int]) -> None:
     if variant < 6:
         site.frame.mark_faults = {MARKS[variant]: "absent"}
@@ -329,7 +335,7 @@ def _column_tags(site: Site, variant: int, touched: set[int]) -> None:
 
 FAULTS: dict[str, Callable[[Site, int, set[int]], None]] = {
     "V3": _stale_home, "V4.1": _stale_columns, "V4.3": _blank_columns, "D1.4b": _stale_news, "D1.5b": _stale_policy,
-    "D1.6b": _stale_interp, "D1.9a": _blank_other, "D4.1a": _wrong_domain, "D4.1c": _nameless, "D4.2": _missing_marks,
+    "D1.6b": _stale_interp, "D1.9a": _blank_other, "D4.1a": _wrong_domain, "D4.1b": _other_name, "D4.1c": _nameless, "D4.2": _missing_marks,
     "D4.4a": _home_entry, "D4.4b": _page_entry, "D4.3a": _dead_home, "D4.3b": _dead_elsewhere,
     "D4.7a": _article_tags, "D4.7b": _column_tags,
 }  # fmt: skip
@@ -473,6 +479,12 @@ def _edge_policy(site: Site, touched: set[int]) -> None:
     _edge(site, touched, "interp", date(2023, 3, 23))
 
 
+def _short_name(site: Site, touched: set[int]) -> None:
+    """A portal may call itself 中国·<area>: that is its name."""
+    if site.plan.kind == "portal" and not any(fault.startswith("D4.1") for fault in site.plan.faults):
+        site.frame.alias = "中国·" + site.plan.name.removesuffix("人民政府")[:-1]
+
+
 def _today(site: Site, touched: set[int]) -> None:
     site.frame.today = True
 
@@ -543,7 +555,7 @@ TRAP_ACTIONS: dict[str, Callable[[Site, set[int]], None]] = {
     "pinned": _pinned, "ascending": _ascending, "future": _future_row, "event": _event_title, "undated": _undated,
     "xhr": _xhr, "proxy": _proxy, "inline": _inline, "external": _external, "maintenance": _maintenance,
     "picture": _picture, "iframe": _iframe, "old_sub": _old_sub, "nav_comment": _nav_comment, "edge_news": _edge_news,
-    "edge_policy": _edge_policy, "today": _today, "hot": _hot, "four_blank": _four_blank, "four_stale": _four_stale,
+    "edge_policy": _edge_policy, "short_name": _short_name, "today": _today, "hot": _hot, "four_blank": _four_blank, "four_stale": _four_stale,
     "shell": _shell, "home_link": _home_link, "column_link": _column_link, "flap": _flap, "slow": _slow,
     "body_unit": _body_unit, "home_inline": _home_inline, "wide_digits": _wide_digits,
 }  # fmt: skip

@@ -17,6 +17,8 @@ _WEEKDAYS = "一二三四五六日"
 
 def site_title(site: Site) -> str:
     """Return the name as the header shows it."""
+    if site.frame.alias:
+        return site.frame.alias
     return site.plan.name + ("门户网站" if site.plan.kind == "portal" else "")
 
 

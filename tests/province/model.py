@@ -174,6 +174,7 @@ class Frame:
     """Header, footer, page tags and encoding of a site."""
 
     nav: str = "ul"
+    alias: str = ""  # what the site calls itself instead of its roster's name
     header: str = "text"  # text, logo, title, spaced, script; faults: slogan, comment
     footer: str = "text"  # text, image, script, iframe, inline
     find_error: str = "link"  # link, script, image, old

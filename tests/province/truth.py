@@ -91,7 +91,10 @@ def _frame(site: Site) -> Iterator[Truth]:
     look = site.frame
     if site.plan.domain_wrong:
         yield make_row(site, "D4.1a", site.home, "site", note=site.host)
-    if look.header in ("slogan", "comment"):
+    foreign = any(fault.startswith("D4.1b") for fault in site.plan.faults)
+    if foreign:
+        yield make_row(site, "D4.1b", site.home, "site", note=look.alias)
+    if look.header in ("slogan", "comment") or foreign:
         yield make_row(site, "D4.1c", site.home)
         yield from _group(site, "D4.1c", _others(pages))
     for mark, how in look.mark_faults.items():

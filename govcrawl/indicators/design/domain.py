@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from govcrawl.extract.header import name_forms, shows_site_name
+from govcrawl.extract.header import name_forms, plain, shows_site_name
 from govcrawl.inspection import Inspection
 from govcrawl.items import CantTell, Evidence, Page, Role, Site
 from govcrawl.registry import page, rule, visit
@@ -52,23 +52,32 @@ def irregular_domain(site: Inspection) -> Iterator[Evidence]:
 _COMMON = re.compile(r"人民政府|政府|门户|网站|政务|信息|公开|委员会|办公室|管理|局|厅|网|中国|[省市县区]")
 
 
+_GENERIC = re.compile(r"首页|主页|欢迎|光临|访问|您|网站|门户|官方|index|home|\W", re.IGNORECASE)
+
+
 def _named(title: str) -> Inspection:
     return visit(page(f"<title>{title}</title><p>首页</p>"))
 
 
-@rule("D4.1b", fails=[_named("欢迎光临")], passes=[_named("示例市人民政府门户网站"), _named("中国示例")])
+@rule(
+    "D4.1b",
+    fails=[_named("欢迎光临"), _named("生活资讯港")],
+    passes=[_named("示例市人民政府门户网站"), _named("中国 · 示例")],
+)
 def foreign_site_name(site: Inspection) -> Iterator[Evidence]:
     """The home page calls the site neither after its area nor after its department."""
     if not site.dealings.names:
         raise CantTell("the home page states no name")
-    shown = re.sub(r"\s", "", " ".join(site.dealings.names))
+    shown = plain("".join(site.dealings.names))
     names = tuple(filter(None, (site.site.name, site.site.organizer)))
     if any(form in shown for name in names for form in name_forms(name)):
         return
     stems = {
         part[at : at + 2] for name in names for part in _COMMON.split(name) for at in range(len(part) - 1)
     }
-    if any(stem in shown for stem in stems):
+    # Menus name the area on any site: only a title that names nothing leaves the rest of the header to speak.
+    title = "".join(site.dealings.names[:-1]) or shown
+    if any(stem in (title if _GENERIC.sub("", title) else shown) for stem in stems):
         raise CantTell(f"the home page calls itself {site.dealings.names[0]}, the roster {site.site.name}")
     yield Evidence(site.site.url, site.dealings.names[0], expected=site.site.name)
 
