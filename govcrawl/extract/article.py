@@ -205,7 +205,7 @@ def _labelled(
     """Return the date behind a label: below the title first, then elsewhere, inside the body last."""
     best: tuple[int, int, date] | None = None
     for match in label.finditer(of.text):
-        value = of.text[match.end() : match.end() + _NEAR + 24]
+        value = _cell_below(of.text, match) or of.text[match.end() : match.end() + _NEAR + 24]
         found = _leading_date(value)
         if found is None:
             continue
@@ -218,6 +218,19 @@ def _labelled(
         if best is None or (rank, position) < best[:2]:
             best = (rank, position, found)
     return best[2] if best else None
+
+
+def _cell_below(text: str, label: re.Match[str]) -> str:
+    """Return what stands under a label that heads a column of a table; empty where it heads none."""
+    start = text.rfind("\n", 0, label.start()) + 1
+    end = text.find("\n", label.start())  # the label may have taken the break with it
+    if end < 0 or end - start > 200 or "\t" not in text[start:end]:
+        return ""
+    heads = text[start:end].split("\t")
+    below = text[end + 1 : end + 1 + 400].split("\n", 1)[0].split("\t")
+    if len(heads) != len(below) or any(char.isdigit() for char in text[start:end]):
+        return ""
+    return below[text.count("\t", start, label.start())]
 
 
 def _leading_date(value: str) -> date | None:

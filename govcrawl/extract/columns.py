@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from itertools import islice
 from urllib.parse import parse_qsl, urlsplit
 
 from lxml.html import HtmlElement
@@ -80,6 +81,10 @@ _LIST_URL = re.compile(r"/col/col\d+/|/index(?:_\d+)?\.s?html?$|/list\d*\.|/$", 
 _FILE_URL = re.compile(r"\.(?:docx?|xlsx?|pptx?|wps|pdf|ofd|rar|zip|jpe?g|png|gif|mp4|apk)$", re.IGNORECASE)
 _FOOTER_NAMES = re.compile(
     r"(?:^|[\s_-])(?:foot\w*|bottom\w*|copyright|friend\w*|yqlj|bq|banquan|links?)(?:$|[\s_-])", re.IGNORECASE
+)
+_MENU_NAMES = re.compile(
+    r"(?:^|[\s_-])(?:(?:main|top|site)?nav\w{0,12}|(?:main|top)?menu\w{0,12}|daohang|dh)(?:$|[\s_-])",
+    re.IGNORECASE,
 )
 _CRUMB_NAMES = re.compile(
     r"(?:^|[\s_-])(?:breadcrumb\w*|crumbs?|position|location|dqwz|weizhi|curr\w*|pager?|pag(?:ing|ination))(?:$|[\s_-])",
@@ -205,8 +210,14 @@ def _menu_of(element: HtmlElement) -> HtmlElement:
 
 
 def _is_banner(element: HtmlElement) -> bool:
-    """A picture that leads somewhere advertises a topic; it names no column."""
-    return element.find(".//img") is not None and not "".join(element.itertext()).strip()
+    """A picture that leads somewhere advertises a topic; it names no column, but in a menu of pictures."""
+    if not len(element) or element.find(".//img") is None or "".join(element.itertext()).strip():
+        return False
+    return not any(
+        parent.tag == "nav"
+        or _MENU_NAMES.search(f"{parent.get('class') or ''} {parent.get('id') or ''}"[:300])
+        for parent in islice(element.iterancestors(), 6)
+    )
 
 
 def _same_path(url: str, page: Page) -> bool:

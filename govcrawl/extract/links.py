@@ -30,6 +30,15 @@ _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{0,30}:")
 _TEMPLATE = re.compile(r"\{\{|\$\{|<%|<\w|['\"]\s*\+|\+\s*['\"]|\[\[")
 _SPACE = re.compile(r"[\t\r\n]+")
 _UNSAFE = re.compile(r"[^\x21-\x7e]|[\"<>\\^`{|}]")
+# What a script opens when a visitor clicks: the address stands in the call.
+_OPENED = re.compile(
+    r"""(?:window\.open|location\.(?:assign|replace)|\b(?:open|go|goto|jump|link|view|show|detail)\w{0,20})\s{0,3}"""
+    r"""\(\s{0,3}['"]([^'"\s]{1,300})['"]|location(?:\.href)?\s{0,3}=\s{0,3}['"]([^'"\s]{1,300})['"]""",
+    re.IGNORECASE,
+)
+_PATH = re.compile(
+    r"(?:https?:/)?/\S|\.{1,2}/\S|[\w/-]{1,200}\.(?:s?html?|jsp|aspx?|php|do)(?:$|\?)", re.IGNORECASE
+)
 _ATTACHMENT = re.compile(
     r"\.(?:docx?|xlsx?|pptx?|wps|et|pdf|ofd|rar|zip|7z|txt|csv|jpe?g|png|gif|bmp|mp[34]|wmv|flv|avi)$",
     re.IGNORECASE,
@@ -127,10 +136,21 @@ def _sources(page: Page) -> tuple[tuple[HtmlElement, str, str], ...]:
         url = resolved.get(href)
         if url is None:
             url = resolved[href] = absolute(page, href)
+        if not url and tag == "a":
+            url = absolute(page, _opened(element, href))
         if url:
             found.append((element, url, element.get("alt", "") if tag == "img" else anchor_text(element)))
     page.cache["sources"] = result = tuple(found)
     return result
+
+
+def _opened(element: HtmlElement, href: str) -> str:
+    """Return the address an anchor's script opens, where it stands in the call; else nothing."""
+    for source in (element.get("onclick") or "", href if href[:11].lower() == "javascript:" else ""):
+        match = _OPENED.search(source[:1_000]) if source else None
+        if match and _PATH.match(target := match[1] or match[2]):
+            return target
+    return ""
 
 
 def anchor_text(element: HtmlElement) -> str:
@@ -141,6 +161,8 @@ def anchor_text(element: HtmlElement) -> str:
     title = (element.get("title") or "").strip()
     if title:
         return title
+    if element.tag == "area":
+        return (element.get("alt") or "").strip()
     image = element.find(".//img") if len(element) else None
     return (image.get("alt") or image.get("title") or "").strip() if image is not None else ""
 

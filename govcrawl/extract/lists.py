@@ -24,6 +24,7 @@ PAGER = re.compile(
     re.IGNORECASE,
 )
 _LABEL = re.compile(r"(?:发布|发文|更新|公开|成文|发表|创建|生成)?\s{0,4}(?:日期|时间|于)\s{0,4}[:：]?")
+_DATED_TITLE = re.compile(r"(?:日期|时间)\s{0,3}[:：]\s{0,3}(\d[\d年月日/.:\s-]{7,24})")
 _LOOSE = re.compile(r"[\s\[\]()【】<>|·/,.;:：~—-]+")
 _DIGIT = re.compile(r"\d")
 _NUMERIC = re.compile(r"[\d\s\-/.年月日]{1,12}")
@@ -525,7 +526,32 @@ def _row_date(
         for chunk in _texts(row, outside=anchor):
             if len(chunk) <= 40 and (found := parse_date(chunk)):
                 return found, ""
+    if found := _unshown_date(row):
+        return found, ""
     return None, partial
+
+
+def _unshown_date(row: HtmlElement) -> date | None:
+    """Return the date a row keeps in attributes (2天前 with its day as a title) or has a script write."""
+    for element in row.iter():
+        if not isinstance(element.tag, str):
+            continue
+        if element.tag == "script":
+            text = element.text or ""
+            if len(text) < 300 and "write" in text and (found := parse_date(text)):
+                return found
+            continue
+        for name, value in element.items():
+            if name == "datetime" or (name.startswith("data-") and len(value) <= 24):
+                found = parse_date(value)
+            elif name == "title":
+                label = _DATED_TITLE.search(value[-60:])
+                found = parse_date(label[1] if label else value if len(value) <= 24 else "")
+            else:
+                continue
+            if found:
+                return found
+    return None
 
 
 def _texts(row: HtmlElement, outside: object = None) -> Iterator[str]:
