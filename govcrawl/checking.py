@@ -157,6 +157,14 @@ class Checking:
         )
 
 
+def run_example(one: Rule, spec: RuleSpec, example: Page | Inspection) -> tuple[Evidence, ...]:
+    """Run a check on one of its examples with what the edition gives it."""
+    try:
+        return tuple(one.check(example, **_arguments(one, spec)))
+    except (CantTell, Inapplicable) as why:
+        return (Evidence("", str(why) or "not applicable"),)
+
+
 def _hit(spec: RuleSpec) -> Outcome:
     """What an occurrence means: a fault, a bonus earned, or a candidate for a person."""
     if spec.mode != "automatic":

@@ -20,13 +20,15 @@ from rich.console import Console
 from rich.table import Table
 
 from govcrawl import __version__
-from govcrawl.checking import bound
+from govcrawl.checking import bound, run_example
 from govcrawl.drift import READING_NAMES
 from govcrawl.extract.safety import Watch
-from govcrawl.items import GovcrawlError, Site
+from govcrawl.inspection import Inspection
+from govcrawl.items import GovcrawlError, Page, Site
 from govcrawl.options import Options
 from govcrawl.pace import window_of
 from govcrawl.quarter import Quarter
+from govcrawl.registry import Rule
 from govcrawl.results import mean_range, occurrences, score_of, score_quarter
 from govcrawl.scoring import CONFIRMED, DISMISSED
 from govcrawl.sites import import_roster, load_sites
@@ -876,8 +878,23 @@ def _explain(spec: RuleSpec) -> None:
         lines.append("  no check is bound: untested, never passed")
     else:
         lines.append(f"  check: {check.name} ({check.scope}): {check.doc}")
-        lines.append(f"  examples: {len(check.fails)} that fail, {len(check.passes)} that pass")
+        lines += _examples(check, spec)
     click.echo("\n".join(lines))
+
+
+def _examples(check: Rule, spec: RuleSpec) -> Iterator[str]:
+    """Yield the first example on either side, as it comes out now."""
+    for which, examples in (("caught", check.fails), ("left alone", check.passes)):
+        seen = run_example(check, spec, examples[0])
+        more = f" (and {len(examples) - 1} more)" if len(examples) > 1 else ""
+        found = seen[0].observed if seen else "nothing"
+        yield f"  example {which}{more}: {_subject(examples[0])} -> {found}"
+
+
+def _subject(example: Page | Inspection) -> str:
+    if isinstance(example, Page):
+        return " ".join(example.text.split())[:160]
+    return f"a visit of {len(example.pages)} pages: " + ", ".join(sorted(example.pages)[:4])
 
 
 # --- sites --------------------------------------------------------------------------------------------------

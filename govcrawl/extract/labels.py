@@ -13,6 +13,7 @@ from govcrawl.items import Page
 _NUMBER = re.compile(r"[（(【\[]?(?:第?[一二三四五六七八九十]{1,3}|\d{1,2})[)）】\]]?[、.．:：步\s]?")
 _SUFFIX = re.compile(r"(?:如下|包括|（[^（）]{0,12}）|\([^()]{0,12}\)|[*：:\s]|】|\]|>|》){1,8}$")
 _JOINT = re.compile(r"[及和与、/，,（(]")
+_BOXED = re.compile(r"\s{0,4}[【\[［〔]([^【】\[\]［］〔〕\n]{2,20})[】\]］〕]\s{0,2}[:：]?")
 _SPACES = re.compile(r"\s+")
 _TRIM = "\u3000 \t*·•●◆■▪★☆※-—>＞【[《"
 _LONGEST = 24  # a label with its number
@@ -129,6 +130,8 @@ class _Splitter:
             return names, colon + 1 if cell[colon + 1 :].strip() else 0
         if len(cell) <= _LONGEST and (names := label_of(cell, self.names, self.joint)):
             return names, 0
+        if (boxed := _BOXED.match(cell)) and (names := label_of(boxed[1], self.names, self.joint)):
+            return names, boxed.end() if cell[boxed.end() :].strip() else 0
         head, _, rest = cell.lstrip().partition(" ")
         if rest and (names := label_of(head, self.names, self.joint)):
             return names, cell.find(rest)
