@@ -12,6 +12,7 @@ from typing import Any
 from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from govcrawl.items import GovcrawlError
 from govcrawl.report.facts import Facts
@@ -98,6 +99,7 @@ def _distribution(axes: Any, facts: Facts) -> bool:
     )
     axes.bar_label(bars, fontsize=9)
     axes.set_xticks(list(places))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("得分")
     axes.set_ylabel("网站数（家）")
     return True

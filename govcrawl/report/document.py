@@ -22,7 +22,7 @@ from govcrawl.report.text import Paragraph
 TITLE, BODY, HEADING1, HEADING2, PAGE = "方正小标宋简体", "仿宋", "黑体", "楷体", "宋体"
 PITCH = Pt(28)
 _INDENT = Pt(32)  # two characters of 16 pt
-_PADDING = Mm(4)  # left and right of what a cell holds
+_PADDING = Mm(10)  # a picture as wide as its cell is shifted over the border by LibreOffice
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _PROPERTIES = "docProps/core.xml"
