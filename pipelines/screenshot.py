@@ -20,7 +20,7 @@ from govcrawl.store.evidence import Picture
 PER_RULE = 5  # occurrences of one rule on one site that are shown
 _VERDICTS = {"dead": "无法打开", "wrong": "内容错误"}
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
-_PROSE = re.compile(r"[a-z]{2,} [a-z]{2,}")  # a reason in English, not a date, an address or a number
+_PROSE = re.compile(r"[a-z]{2} [a-z]{2}")  # a reason in English, not a date, an address or a number
 _SHOWN = (Outcome.FAILED, Outcome.CANT_TELL)
 
 

@@ -146,7 +146,9 @@ def page_kinds(site: Site) -> dict[str, str]:
             kinds[path] = "static" if static else "board" if column.form in boards else "column"
         else:
             kinds[path] = "detail"
-    kinds.update({path: "other" for path, answer in site.answers.items() if answer.page})
+    shown = {path for path, answer in site.answers.items() if answer.page}
+    moved = {path for path, answer in site.answers.items() if answer.location in shown}
+    kinds.update(dict.fromkeys(shown | moved, "other"))
     kinds[renderer.search_path + "*"] = "other"
     for column in site.columns:
         if column.path in kinds:
