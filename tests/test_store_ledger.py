@@ -53,7 +53,12 @@ def test_schema_twice_changes_nothing_and_refuses_incomplete_documents(store: Sy
     ensure_schema(store)
     with pytest.raises(WriteError, match="failed validation"):
         store.pages.insert_one({"_id": "x", "run": "2023Q3-1"})
-    assert set(store.ledger.index_information()) == {"_id_", "run_1_state_1_order_1", "quarter_1_state_1"}
+    assert set(store.ledger.index_information()) == {
+        "_id_",
+        "run_1_state_1_order_1",
+        "quarter_1_state_1",
+        "job.id_1",
+    }
 
 
 def test_planning_twice_keeps_what_was_done(store: Sync, store_uri: str) -> None:

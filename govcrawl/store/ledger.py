@@ -14,7 +14,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import ASCENDING, ReturnDocument, UpdateOne
+from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from govcrawl.items import GovcrawlError, Site
@@ -25,6 +25,7 @@ from govcrawl.store.patience import patient
 ALONE_AFTER = 5  # crashes: from here on a site is only given to a worker with nothing else to lose
 FAILED_AFTER = 10  # crashes
 
+STEP = {"seq": 1}  # what each transition adds to its row
 _FREE = {"owner": None, "until": None}
 
 
@@ -87,7 +88,7 @@ def release_owner(db: Sync, run: str, owner: str, *, crashed: bool = True) -> in
     for row in rows:
         held, update, event = _giving_back(row, now, crashed=crashed)
         if db.ledger.update_one(held, update).modified_count:
-            db.ledger_log.insert_one(_entry(row, event, owner, now))
+            db.ledger_log.insert_one(entry(row, event, owner, now))
     db.links.update_many({"run": run, "owner": owner, "state": "claimed"}, {"$set": {"until": now}})
     return len(rows)
 
@@ -142,7 +143,17 @@ class Ledger:
         await self._expire(run, now)
         row = await patient(lambda: self._take(run, owner, ticket, now, seconds, alone=alone))
         if row is not None:
-            await self._log(row, "leased", owner, now)
+            await self._log(row | {"seq": row["seq"] - 1}, "leased", owner, now)
+        return row
+
+    async def confirm(self, run: str, site_id: str, owner: str, seconds: float) -> Document | None:
+        """Take over the lease a node has made out to this crawl; nothing when it is somebody else's now."""
+        now = await self._now()
+        mine = {"_id": _key(run, site_id), "state": "leased", "owner": owner}
+        update = {"$set": {"until": now + timedelta(seconds=seconds)}, "$inc": STEP}
+        row = await patient(lambda: self.db.ledger.find_one_and_update(mine, update))
+        if row is not None:
+            await self._log(row, "started", owner, now)
         return row
 
     async def renew(self, run: str, owner: str, seconds: float) -> set[str]:
@@ -151,8 +162,20 @@ class Ledger:
         mine = {"run": run, "state": "leased", "owner": owner}
         until = now + timedelta(seconds=seconds)
         await patient(lambda: self.db.ledger.update_many(mine, {"$set": {"until": until}}))
+        await patient(lambda: self.db.holds.update_many({"owner": owner}, {"$set": {"until": until}}))
         rows = await patient(lambda: self.db.ledger.find(mine, {"site_id": 1}).to_list())
         return {row["site_id"] for row in rows}
+
+    async def pages_before(self, run: str, site_id: str) -> int:
+        """Return how many pages the site had in the last complete run but this; 0 when it was in none."""
+        others = {"state": "complete", "_id": {"$ne": run}, "source": None}
+        newest = [("started_at", DESCENDING)]
+        last = await patient(lambda: self.db.runs.find_one(others, {"_id": 1}, sort=newest))
+        if last is None:
+            return 0
+        key = {"_id": _key(last["_id"], site_id)}
+        row = await patient(lambda: self.db.ledger.find_one(key, {"counts": 1}))
+        return int(row["counts"].get("pages", 0)) if row else 0
 
     async def unfinished(self, run: str) -> int:
         """Return how many sites of the run are still planned or leased."""
@@ -189,7 +212,7 @@ class Ledger:
         for crashes in ({"$lt": ALONE_AFTER}, {"$gte": ALONE_AFTER}) if alone else ({"$lt": ALONE_AFTER},):
             row: Document | None = await self.db.ledger.find_one_and_update(
                 {"run": run, "state": "planned", "crashes": crashes},
-                {"$set": lease, "$inc": {"attempts": 1}},
+                {"$set": lease, "$inc": {"attempts": 1} | STEP},
                 sort=[("order", ASCENDING)],
                 return_document=ReturnDocument.AFTER,
             )
@@ -211,7 +234,7 @@ class Ledger:
         key = {"_id": _key(run, site_id), "owner": owner}
         # A repeated call after a lost answer finds its own result and says True again.
         held = key | {"state": {"$in": ["leased", fields["state"]]}}
-        update = {"$set": fields | {"until": None, "finished_at": now}}
+        update = {"$set": fields | {"until": None, "finished_at": now}, "$inc": STEP}
         row = await patient(lambda: self.db.ledger.find_one_and_update(held, update))
         if row is None:
             return False
@@ -220,8 +243,8 @@ class Ledger:
         return True
 
     async def _log(self, row: Document, event: str, owner: str, now: datetime) -> None:
-        entry = _entry(row, event, owner, now)
-        await patient(lambda: self.db.ledger_log.replace_one({"_id": entry["_id"]}, entry, upsert=True))
+        doc = entry(row, event, owner, now)
+        await patient(lambda: self.db.ledger_log.replace_one({"_id": doc["_id"]}, doc, upsert=True))
 
     async def _now(self) -> datetime:
         hello = await patient(lambda: self.db.command("hello"))
@@ -235,10 +258,10 @@ def _giving_back(
     held = {"_id": row["_id"], "state": "leased", "owner": row["owner"], "until": row["until"]}
     crashes = row["crashes"] + crashed
     if crashes < FAILED_AFTER:
-        return held, {"$set": _FREE | {"state": "planned", "crashes": crashes}}, event
+        return held, {"$set": _FREE | {"state": "planned", "crashes": crashes}, "$inc": STEP}, event
     reason = f"crashed its worker {crashes} times"
     failed = _FREE | {"state": "failed", "crashes": crashes, "reason": reason, "finished_at": now}
-    return held, {"$set": failed}, "failed"
+    return held, {"$set": failed, "$inc": STEP}, "failed"
 
 
 def _keep_again(db: Sync, inputs: Mapping[str, bytes] | None) -> None:
@@ -299,7 +322,11 @@ def _number(run: Document) -> int:
     return int(found[1]) if found else 0
 
 
-def _entry(row: Document, event: str, owner: str, now: datetime) -> Document:
+def entry(row: Document, event: str, owner: str, now: datetime) -> Document:
+    """Return the log's entry on a transition, `row` being the row as it was before.
+
+    `seq` counts a row's transitions in the very updates that make them: it orders what clocks cannot.
+    """
     return {
         "_id": uuid.uuid4().hex,
         "run": row["run"],
@@ -307,6 +334,7 @@ def _entry(row: Document, event: str, owner: str, now: datetime) -> Document:
         "event": event,
         "owner": owner,
         "at": now,
+        "seq": row.get("seq", 0) + 1,
     }
 
 

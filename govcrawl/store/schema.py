@@ -63,10 +63,23 @@ COLLECTIONS: dict[str, dict[str, Any]] = {
     "ledger_log": {
         "run": NAME,
         "site_id": NAME,
-        "event": _one_of("leased", "done", "failed", "released", "expired"),
+        "event": _one_of("leased", "started", "done", "failed", "released", "expired"),
         "owner": TEXT,
         "at": DATE,
     },
+    # a run on the cluster: where its waiting rows begin, and what operators want of it; _id the run
+    "queues": {
+        "project": NAME,
+        "paused": TRUTH,
+        "open": TRUTH,
+        "next": COUNT,
+        "size": COUNT,
+        "returned": COUNT,
+    },
+    # what a crawl of the cluster holds; _id "site:<site_id>" or "address:<ip>:<n>"
+    "holds": {"kind": _one_of("site", "address"), "value": NAME, "owner": NAME, "until": DATE},
+    # a scrapyd node and what it last said of itself; _id its name
+    "nodes": {"draining": TRUTH, "beat_at": DATE},
     # one visit; _id sha256(run, site, url, rendered)
     "pages": {
         "run": NAME,
@@ -185,8 +198,13 @@ COLLECTIONS: dict[str, dict[str, Any]] = {
 
 INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
     "runs": (("quarter", "state"),),
-    "ledger": (("run", "state", "order"), ("quarter", "state")),
+    "ledger": (
+        ("run", "state", "order"),
+        ("quarter", "state"),
+        ("job.id",),
+    ),
     "ledger_log": (("run", "site_id", "at"),),
+    "holds": (("owner",),),
     "pages": (("run", "site_id"),),
     "pictures": (("run", "site_id"),),
     "findings": (("run", "site_id"), ("quarter", "site_id", "rule")),
