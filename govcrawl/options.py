@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from govcrawl import __version__
 from govcrawl.items import NotConfigured
+from govcrawl.secrets import secret
 
 VARIABLE = "GOVCRAWL_OPTIONS"  # the environment, not the command line: a MongoDB URI may hold a password
 
@@ -59,7 +60,7 @@ class Options:
         plain = cls(
             quarter=environment.get("GOVCRAWL_QUARTER", ""),
             at=environment.get("GOVCRAWL_AT", ""),
-            mongo=environment.get("GOVCRAWL_MONGO", ""),
+            mongo=secret("GOVCRAWL_MONGO", environment),
             registry=environment.get("GOVCRAWL_REGISTRY", ""),
             proxy=environment.get("GOVCRAWL_PROXY", ""),
             contact=environment.get("GOVCRAWL_CONTACT", ""),
