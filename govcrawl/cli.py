@@ -21,6 +21,7 @@ from rich.table import Table
 
 from govcrawl import __version__
 from govcrawl.checking import bound, run_example
+from govcrawl.cluster.commands import cluster
 from govcrawl.drift import READING_NAMES
 from govcrawl.extract.safety import Watch
 from govcrawl.inspection import Inspection
@@ -943,6 +944,11 @@ def sites_import(file: Path, target: Path) -> None:
         f"{count} sites written to {target}; "
         f"inspect them with: govcrawl inspect --registry {target} --quarter ..."
     )
+
+
+# --- the cluster --------------------------------------------------------------------------------------------
+
+cli.add_command(cluster)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from govcrawl.browser import Browser, Rendered
 from govcrawl.egress import Forbidden, Guard, host_literal
 from govcrawl.inputs import read_inputs
-from govcrawl.items import Site
+from govcrawl.items import GovcrawlError, Site
 from govcrawl.links import LinkChecker, Seen
 from govcrawl.options import Options
 from govcrawl.pace import NotNow, Pace
@@ -28,6 +28,7 @@ from govcrawl.replay import RecordedLinks, Recording
 from govcrawl.requestlog import RequestLog
 from govcrawl.sites import load_sites
 from govcrawl.standard import Edition, load_edition
+from govcrawl.store import reads
 from govcrawl.store.client import Async, connect, connect_async
 from govcrawl.store.ledger import Ledger, open_run, plan
 from govcrawl.store.links import LinkBook
@@ -45,6 +46,30 @@ Clock = Callable[[], datetime]
 def roster_sha(sites: Iterable[Site]) -> str:
     """Return the SHA-256 of a roster's rows: another roster is another run."""
     return hashlib.sha256("\n".join(repr(site) for site in sites).encode()).hexdigest()
+
+
+# What every crawl of a run does alike, whatever its node is told otherwise.
+OF_RUN = frozenset(
+    "page_budget link_budget delay per_host screenshots browser site_seconds window per_day".split()
+)
+
+
+def of_run(options: Options) -> Options:
+    """Return options completed with what the run they name was opened with."""
+    with resolve(options.mongo or None) as uri:
+        db = connect(uri)
+        try:
+            run = reads.run_of(db, options.run)
+        finally:
+            db.client.close()
+    if run is None:
+        raise GovcrawlError(f"no run {options.run} in the database")
+    quarter, at = Quarter.parse(run["quarter"]), run["at"]
+    point = f"{at:%Y-%m-%d}"
+    if quarter.monitoring_point(point) != at:
+        point = f"{at:%Y-%m-%d %H:%M}"
+    known = {name: value for name, value in run["settings"].items() if name in OF_RUN}
+    return options.with_(quarter=str(quarter), at=point, **known)
 
 
 def stated(sites: Iterable[Site]) -> Iterator[str]:
@@ -93,6 +118,7 @@ class Services:
         for shared in (self.timetable, self._log):
             if shared is not None:
                 self._stack.callback(shared.close)
+        self.on_lost: Callable[[], object] | None = None  # called once when this process's lease is gone
         self.browser: Browser | None = None
         self._rendering = asyncio.Semaphore(1)
         self.recording = Recording.open(Path(options.replay)) if options.replay else None
@@ -156,10 +182,17 @@ class Services:
         """Take the next free site of the run; returns its ledger row, or nothing when none is free now."""
         return await self.ledger.lease(self.run, self.owner, self.options.lease_seconds, alone=alone)
 
+    async def confirm(self, site_id: str) -> Mapping[str, Any] | None:
+        """Take over the lease a cluster node made out to this crawl; nothing when it is gone."""
+        return await self.ledger.confirm(self.run, site_id, self.owner, self.options.lease_seconds)
+
     async def _heartbeat(self) -> None:
         while True:
             await asyncio.sleep(self.options.lease_seconds / 4)
-            await self.ledger.renew(self.run, self.owner, self.options.lease_seconds)
+            held = await self.ledger.renew(self.run, self.owner, self.options.lease_seconds)
+            if not held and self.on_lost is not None:
+                self.on_lost()
+                self.on_lost = None
 
     async def _open_browser(self) -> None:
         """Give the browser an egress proxy of its own: it offers no other place for the guard."""

@@ -1,5 +1,7 @@
 """Scrapy settings: what differs from Scrapy's defaults, each with its reason. Names spiders and pipelines."""
 
+from importlib.util import find_spec
+
 from govcrawl import bounds
 from govcrawl.options import Options
 
@@ -51,11 +53,16 @@ DOWNLOADER_MIDDLEWARES = {
     "govcrawl.bounds.BoundsMiddleware": 595,  # before the unpacking of answers at 590
     "scrapy.downloadermiddlewares.offsite.OffsiteMiddleware": None,  # SiteSpider only asks for its own site
 }
-EXTENSIONS = {
+EXTENSIONS: dict[str, int | None] = {
     "scrapy.extensions.logstats.LogStats": None,  # 500 crawlers a process: the ledger has the figures
     "scrapy.extensions.memusage.MemoryUsage": None,  # mails and closes one crawler of many
     "scrapy.extensions.corestats.CoreStats": None,
+    "govcrawl.cluster.health.Health": 500,  # only in a job's crawl on a cluster
 }
+if find_spec("spidermon"):
+    EXTENSIONS["govcrawl.cluster.monitors.JobSpidermon"] = 510
+    SPIDERMON_ENABLED = True
+    SPIDERMON_SPIDER_CLOSE_MONITORS = ("govcrawl.cluster.monitors.JobSuite",)
 LOG_LEVEL = "WARNING"
 LOG_SHORT_NAMES = True
 

@@ -19,6 +19,7 @@ from scrapy.crawler import Crawler
 from w3lib.html import get_meta_refresh
 
 from govcrawl.bounds import PathPatterns, markup, nesting
+from govcrawl.cluster.health import BEFORE, ENDED
 from govcrawl.dealings import FORM
 from govcrawl.extract.columns import ColumnType, is_article_url
 from govcrawl.extract.footer import footer_sources
@@ -35,7 +36,7 @@ from govcrawl.links.address import leads_home
 from govcrawl.links.reading import Answer, says_gone
 from govcrawl.options import Options
 from govcrawl.replay import NOT_RECORDED
-from govcrawl.services import SETTING, Services
+from govcrawl.services import SETTING, Services, of_run
 from govcrawl.store import readings
 from govcrawl.store.evidence import facts_of
 from spiders.dealings import form_page, ipv6_state, lower_sites, planned, queries, title_of, titles_to_find
@@ -102,15 +103,18 @@ class SiteSpider(scrapy.Spider):
     site: Site
     marks: ClassVar[re.Pattern[str] | None] = None  # recognises the platform in the source of a home page
 
-    def __init__(self, quarter: str = "", at: str = "", run: str = "", seed: str = "", **kwargs: Any) -> None:
+    def __init__(
+        self, quarter: str = "", at: str = "", run: str = "", owner: str = "", seed: str = "", **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.arguments = {"quarter": quarter, "at": at, "run": run}
+        self.arguments = {"quarter": quarter, "at": at, "run": run, "owner": owner}
         self.seed = seed  # of the samples, as the ledger records it
         self.services: Services
         self.inspection: Inspection
         self.ways: type[SiteSpider] = type(self)
         self.done: SiteDone | None = None
         self._own_services = False
+        self._trouble = "its crawl ended early"
         self._seen: set[str] = set()
         self._stored: dict[tuple[str, bool], Any] = {}
         self._files: dict[str, asyncio.Future[str]] = {}  # scripts and frames of this site, each fetched once
@@ -132,7 +136,25 @@ class SiteSpider(scrapy.Spider):
     # --- the crawl ------------------------------------------------------------------------------------------
 
     async def start(self) -> AsyncIterator[SiteDone]:
-        """Inspect the site and yield its end."""
+        """Inspect the site; its end goes through the pipelines here, so that there is nothing to yield.
+
+        An item that is yielded keeps the engine from noticing for up to five seconds that the crawl is over.
+        """
+        try:
+            await self._inspect()
+        except Exception as error:
+            self._trouble = f"{type(error).__name__}: {error}"[:300]
+            self._ended()
+            raise
+        self._ended()
+        return
+        yield  # Scrapy wants an asynchronous generator
+
+    def _ended(self) -> None:
+        if self.crawler.stats:
+            self.crawler.stats.set_value(ENDED, 1)
+
+    async def _inspect(self) -> None:
         await self._open()
         options = self.services.options
         try:
@@ -148,21 +170,28 @@ class SiteSpider(scrapy.Spider):
         self.done = SiteDone(
             self.site.site_id, counts, failed, facts=self._facts, platform=self._platform_name()
         )
-        yield self.done
+        await self.crawler.engine.scraper.start_itemproc_async(self.done, response=None)  # type: ignore[union-attr]
 
     async def _open(self) -> None:
         services = self.settings.get(SETTING)
         if services is None:
             given = {name: value for name, value in self.arguments.items() if value}
             options = Options.from_environment().with_(sites=(self.site.site_id,), **given)
+            if options.run:
+                options = await asyncio.to_thread(of_run, options)
             services = await Services.open(options)
             self._own_services = True
         self.services = services
         if self._own_services:
-            row = await services.lease(alone=True)
+            job = services.options.owner  # a node of the cluster has leased the site to this crawl
+            row = await (services.confirm(self.site.site_id) if job else services.lease(alone=True))
             if row is None:
                 raise GovcrawlError(f"site {self.site.site_id}: another inspection of it is under way")
             self.seed = row["seed"]
+            if job and self.crawler.stats:
+                before = await services.ledger.pages_before(services.run, self.site.site_id)
+                self.crawler.stats.set_value(BEFORE, before)
+            services.on_lost = self._lost
         watch = Watch.load(services.options.lexicon, services.options.domains)
         self.inspection = Inspection(self.site, str(services.quarter), services.at, self.seed, watch=watch)
         self._stored = await services.writer.stored_pages(self.site.site_id)
@@ -174,9 +203,21 @@ class SiteSpider(scrapy.Spider):
             )
         self.inspection.before = self._facts.get("before", {})
 
-    async def _close(self) -> None:
-        if self._own_services:
-            await self.services.close()
+    def _lost(self) -> None:
+        """End the crawl: its lease ran out while the database was away, and another has the site."""
+        if self.done is None and self.crawler.engine is not None:
+            self._leaving = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason="lease lost"))
+
+    async def _close(self, reason: str) -> None:
+        if not self._own_services:
+            return
+        services = self.services
+        if self.done is None and reason in (
+            "finished",
+            "start_error",
+        ):  # not told to stop: nothing a second try would heal
+            await services.ledger.fail(services.run, self.site.site_id, services.owner, self._trouble)
+        await services.close()
 
     async def _gather(self) -> str:
         home = await self._home()
