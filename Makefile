@@ -7,7 +7,8 @@ SITES ?= 540
 PAGES ?= ../shared/pages
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help setup demo test test-long lint format bench bench-links bench-reading bench-score bench-probes accuracy egg lock clean
+.PHONY: help setup demo test test-long test-cluster lint format bench bench-cluster bench-links bench-reading \
+	bench-score bench-probes accuracy egg lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -28,6 +29,9 @@ test: setup  ## run the tests
 test-long: setup  ## run the tests that take minutes each
 	$(PY) -m pytest -q -m long tests
 
+test-cluster: setup  ## three scrapyd nodes, 60 sites; nodes, crawls and the database killed in the middle
+	GOVCRAWL_CLUSTER_SITES=60 $(PY) -m pytest -q tests/test_cluster.py tests/test_cluster_node.py tests/test_cluster_queue.py
+
 lint: setup  ## ruff and mypy
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -46,6 +50,9 @@ bench-links: setup  ## link checkers on the labelled farm
 
 bench-reading: setup  ## processor time to read and check one page of about 50 kB
 	@$(PY) -m bench.reading $(PAGES)
+
+bench-cluster: setup  ## three scrapyd nodes against one command on the same sites; the queue at 14,000 jobs
+	@$(PY) -m bench.cluster
 
 bench-score: setup  ## the score job beside polars: 540 sites x 400 findings, 14,000 x 200
 	@$(PY) -m bench.score --sites 540 --findings 400
