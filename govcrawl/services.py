@@ -50,7 +50,17 @@ def roster_sha(sites: Iterable[Site]) -> str:
 
 # What every crawl of a run does alike, whatever its node is told otherwise.
 OF_RUN = frozenset(
-    "page_budget link_budget delay per_host screenshots browser site_seconds window per_day".split()
+    [
+        "page_budget",
+        "link_budget",
+        "delay",
+        "per_host",
+        "screenshots",
+        "browser",
+        "site_seconds",
+        "window",
+        "per_day",
+    ]
 )
 
 
