@@ -40,6 +40,7 @@ class Reading:
 
 READINGS = (
     Reading("columns", "栏目", ("V5.1", "V6.1", "D1.1a", "D1.2a", "D1.3a", "D1.4a", "D1.5a", "D1.6a")),
+    Reading("home", "首页信息日期", ("V3",)),
     Reading("rows", "栏目列表", _LISTED),
     Reading("dates", "发布日期", _DATED),
     Reading("footer", "页脚标识", ("D4.2", "D4.4a", "D4.4b")),
@@ -87,6 +88,7 @@ def tally(site: Inspection) -> dict[str, Any]:
     leaders = [one for seen in pages for one in seen.leaders]
     groups = {
         "columns": len(site.columns),
+        "home": sum(1 for row in site.home_rows if row.published),
         "rows": sum(column.rows for column in site.columns.values()),
         "dates": _dates(site),
         "footer": sum(seen.marks for seen in pages),

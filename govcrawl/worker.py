@@ -17,9 +17,11 @@ from scrapy.spiderloader import SpiderLoader
 from scrapy.utils.log import configure_logging
 from scrapy.utils.reactor import install_reactor
 
+from govcrawl.checking import bound
 from govcrawl.egress import ScrapyResolver
 from govcrawl.items import GovcrawlError
 from govcrawl.options import Options
+from govcrawl.processes import spare_collector
 from govcrawl.services import SETTING, Services
 from govcrawl.store.ledger import ALONE_AFTER
 
@@ -105,6 +107,8 @@ class Worker:
 async def work(options: Options, reactor: Any) -> None:
     """Run one worker to its end."""
     services = await Services.open(options)
+    bound(services.edition)  # imports all rules: what is loaded now stays
+    spare_collector()
     settings = Settings()
     settings.setmodule("govcrawl.settings")
     settings.set(SETTING, services, priority="cmdline")

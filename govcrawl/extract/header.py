@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
@@ -75,6 +76,7 @@ def shows_site_name(page: Page, names: Collection[str]) -> Literal["present", "a
     return "unseen" if _may_hide(page) else "absent"
 
 
+@lru_cache(maxsize=4_096)  # a site has one name on all its pages
 def name_forms(name: str) -> frozenset[str]:
     """Return the forms a site's name is shown in: 浙江省人民政府, 浙江省政府, 中国浙江, 浙江政府网 ..."""
     bare = plain(name)
