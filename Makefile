@@ -74,7 +74,8 @@ COMPILE = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null
 
 lock: setup  ## resolve the dependencies of pyproject.toml again, with hashes (UPGRADE=-U for newer ones)
 	$(COMPILE) $(UPGRADE) -o requirements/base.txt pyproject.toml
-	$(COMPILE) $(UPGRADE) -c requirements/base.txt --extra embedded --extra dev -o requirements/dev.txt pyproject.toml
+	$(COMPILE) $(UPGRADE) -c requirements/base.txt --extra embedded --extra export --extra cluster --extra dev \
+		-o requirements/dev.txt pyproject.toml
 
 clean:  ## remove what builds and tests leave behind; results and .venv stay
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
