@@ -70,10 +70,14 @@ def open_run(
 
 
 @patient.sync
-def plan(db: Sync, run: str, sites: Sequence[Site]) -> int:
-    """Write the run's ledger rows in the order of the sites, keep those there; returns how many are new."""
+def plan(db: Sync, run: str, sites: Sequence[Site], extra: Mapping[str, Document] | None = None) -> int:
+    """Write the run's ledger rows in the order of the sites, keep those there; returns how many are new.
+
+    `extra` gives further fields of a new row by its site_id.
+    """
     doc = _run(db, run)
-    rows = [_row(doc, order, site) for order, site in enumerate(sites)]
+    more = extra or {}
+    rows = [_row(doc, order, site) | more.get(site.site_id, {}) for order, site in enumerate(sites)]
     if not rows:
         return 0
     upserts = [UpdateOne({"_id": row["_id"]}, {"$setOnInsert": row}, upsert=True) for row in rows]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
+from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from govcrawl.items import GovcrawlError, Site
@@ -69,23 +69,14 @@ def enqueue(
     `addresses` gives the destination address of a site by its id; without one no ceiling holds for it.
     `jobs` gives a site's job by its id; by default the job is named after run and site.
     """
-    ledger.plan(db, run, sites)
-    writes = [
-        UpdateOne(
-            {"_id": f"{run}:{site.site_id}", "job": {"$exists": False}},
-            {
-                "$set": {
-                    "address": (addresses or {}).get(site.site_id, ""),
-                    "job": (jobs or {}).get(site.site_id) or {"id": f"{run}-{site.site_id}"},
-                }
-            },
-        )
+    extra = {
+        site.site_id: {
+            "address": (addresses or {}).get(site.site_id, ""),
+            "job": (jobs or {}).get(site.site_id) or {"id": f"{run}-{site.site_id}"},
+        }
         for site in sites
-    ]
-    new = 0
-    for start in range(0, len(writes), 1000):
-        new += db.ledger.bulk_write(writes[start : start + 1000], ordered=False).modified_count
-    # Only now, so that no node takes a row that is not whole yet.
+    }
+    new = ledger.plan(db, run, sites, extra)
     doc = db.runs.find_one_and_update({"_id": run}, {"$set": {"state": "open", "finished_at": None}})
     fixed = {name: doc[name] for name in ("quarter", "roster_sha", "edition", "started_at")} if doc else {}
     told = {
