@@ -153,7 +153,8 @@ def queue_times(uri: str) -> dict[str, dict[str, float]]:
     one = queue.Queue(db, "bench", queue.Kind("govcrawl", "r", "2019-19"))
     for _ in range(8):
         one.take()
-    times = {name: Times() for name in ("take", "settle", "heartbeat", "count", "cancel")}
+    names = ("one write", "take", "settle", "heartbeat", "expire", "count", "cancel")
+    times = {name: Times() for name in names}
     for number in range(60):
         row = times["take"].of(one.take)
         assert isinstance(row, dict)
@@ -161,6 +162,10 @@ def queue_times(uri: str) -> dict[str, dict[str, float]]:
         times["settle"].of(lambda row=row: one.ended(run, row["site_id"], row["owner"], ""))
         times["heartbeat"].of(lambda: one.beat({"slots": 2}))
         times["count"].of(one.count)
+        times["expire"].of(one.expire)
+        # What the disk costs: what writes four times cannot take less than four of these.
+        beat = {"$set": {"slots": number}}
+        times["one write"].of(lambda beat=beat: db.nodes.update_one({"_id": "bench"}, beat))
         times["cancel"].of(lambda number=number: one.cancel(f"{run}-site{QUEUED - 1 - number:05}"))
     db.client.close()
     return {name: found.figures() for name, found in times.items()}

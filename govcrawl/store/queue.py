@@ -262,9 +262,14 @@ class Queue:
     def expire(self) -> int:
         """Take back the jobs whose lease ran out; returns how many. For nodes in steady contact only."""
         now = self.now()
-        names = [run["_id"] for run in self.runs()]
-        late = {"run": {"$in": names}, "state": "leased", "until": {"$lt": now}}
-        rows = self.db.ledger.find(late).to_list() if names else []
+        rows = [
+            row
+            for one in self.runs()
+            for row in self.db.ledger.find({"run": one["_id"], "state": "leased"}, _UNREAD)
+            if row["until"] < now
+        ]
+        if not rows:
+            return 0
         silent = {one["_id"] for one in self.db.nodes.find({"beat_at": {"$lt": now - SILENT}}, {"_id": 1})}
         for row in rows:
             lost = row.get("node") in silent
