@@ -37,7 +37,8 @@ ROUNDS = int(os.environ.get("ROUNDS", "0")) or 2
 QUEUED = 14_000
 NODES, SLOTS = 3, 2
 AIM_LOSS, AIM_MS = 10.0, 5.0
-LOOK = 0.5  # seconds between looks at memory, and how exactly the end is seen
+LOOK = 0.1  # seconds: how exactly the end is seen
+RARELY = 80  # of these between looks at memory
 ARGUMENTS = ["--quarter", QUARTER, "--at", AT.isoformat(), "--delay", "0", "--no-browser"]
 
 
@@ -48,9 +49,13 @@ class Memory:
     crawl: float = 0.0
     loader: float = 0.0
     node: float = 0.0
+    looks: int = 0
 
     def look(self, nodes: list[Node]) -> None:
-        """Look at one round's processes."""
+        """Look at one round's processes, now and then: looking costs processor time."""
+        self.looks += 1
+        if self.looks % RARELY:
+            return
         for node in nodes:
             for process in node.process_tree():
                 with suppress(psutil.Error):
@@ -105,7 +110,9 @@ def together(farm: Farm, sites: SiteFarm, proxy: str, memory: Memory) -> float:
         folder = Path(name)
         roster = folder / "roster.csv"
         roster.write_text("\n".join(sites.roster()) + "\n", "utf-8")
-        nodes = cluster(folder, uri, NODES, roster=roster, proxy=proxy, options={}, slots=SLOTS, lease=60.0)
+        nodes = cluster(
+            folder, uri, NODES, roster=roster, proxy=proxy, options={}, slots=SLOTS, lease=60.0, poll=5.0
+        )
         try:
             command = [sys.executable, "-m", "govcrawl.cli", "cluster", "dispatch", "--registry", str(roster)]
             command += [*ARGUMENTS, "--budget", str(2 * PAGES), "--wait"]

@@ -27,7 +27,7 @@ application = govcrawl.cluster.node.application
 bind_address = 127.0.0.1
 http_port = {port}
 max_proc = {slots}
-poll_interval = 0.5
+poll_interval = {poll}
 logs_dir = logs
 eggs_dir = eggs
 dbs_dir = dbs
@@ -81,6 +81,7 @@ class Node:
     environment: Mapping[str, str] = field(default_factory=dict)
     more: str = "deploy_password_file = deploy"
     port: int = 0
+    poll: float = 0.5
     ca: str = ""
     socket: str = ""
     process: subprocess.Popen[bytes] | None = None
@@ -117,7 +118,9 @@ class Node:
         (self.folder / "password").write_text(WORD, "utf-8")
         (self.folder / "deploy").write_text(DEPLOY_WORD, "utf-8")
         (self.folder / "mongo").write_text(self.mongo, "utf-8")
-        conf = CONF.format(port=self.port, slots=self.slots, name=self.name, lease=self.lease, more=self.more)
+        conf = CONF.format(
+            port=self.port, slots=self.slots, name=self.name, lease=self.lease, more=self.more, poll=self.poll
+        )
         (self.folder / "scrapyd.conf").write_text(conf, "utf-8")
 
     def variables(self) -> dict[str, str]:

@@ -35,7 +35,7 @@ from tests.inspecting import HASTE, Farm, Office, served
 from tests.province.model import AT, QUARTER, Answer
 from tests.province.world import make
 
-pytestmark = [pytest.mark.mongo, pytest.mark.scrapyd]
+pytestmark = [pytest.mark.mongo, pytest.mark.scrapyd, pytest.mark.slow]
 QUICK = HASTE | {"per_host": 2, "link_budget": 4, "page_budget": 3, "browser": False, "delay": 0}
 SITES = 5
 DUMB = b"<html><body><p>2023-09-18</p></body></html>"

@@ -35,6 +35,7 @@ _FILE = click.Path(path_type=Path)
 _QUARTER = click.option("--quarter", required=True, help="Quarter, such as 2023Q3.")
 _PROJECT = click.option("--project", default="govcrawl", show_default=True, help="Name of the deployment.")
 _EVERY = 2.0  # seconds between looks
+_SHARE = 20  # times as long as a look takes, the next one waits
 
 
 @click.group()
@@ -230,16 +231,23 @@ def _watch(db: Sync, quarter: str) -> None:
     found = again()
     with Live(view(found), console=_console(), auto_refresh=False) as live:
         while not found.over:
-            time.sleep(_EVERY)
-            found = again()
+            found = _later(again)
             live.update(view(found), refresh=True)
+
+
+def _later(look: Callable[[], Any]) -> Any:
+    """Look again after a while: looking must not slow the storing."""
+    began = time.monotonic()
+    found = look()
+    time.sleep(max(_EVERY, _SHARE * (time.monotonic() - began)))
+    return found
 
 
 def _plain(look: Callable[[], Any]) -> None:
     """Print a line whenever the figures have changed."""
     last = ""
+    found = look()
     while True:
-        found = look()
         line = f"run {found.run}: {found.planned} waiting, {found.leased} running, "
         line += f"{found.done} done, {found.failed} failed"
         if line != last:
@@ -247,7 +255,7 @@ def _plain(look: Callable[[], Any]) -> None:
         last = line
         if found.over:
             return
-        time.sleep(_EVERY)
+        found = _later(look)
 
 
 def _wait(db: Sync, quarter: str) -> None:

@@ -24,7 +24,7 @@ from govcrawl.cluster import metrics
 from govcrawl.cluster.config import clock_skew, node_of
 from govcrawl.cluster.spiderqueue import Message, SpiderQueue
 from govcrawl.store.client import Document
-from govcrawl.store.queue import stops
+from govcrawl.store.queue import recount, stops
 
 log = Logger()
 reactor: Any = installed
@@ -115,6 +115,10 @@ class Poller:
         if running:
             found.stops = stops(queue.db, [one["owner"] for one in running])
         names = list(self.queues)
+        if not self.health.good_at:
+            for name in names:
+                for run in queue.of(name).runs():
+                    recount(queue.db, run["_id"])
         if self.health.since and began - self._tidied > _TIDY:
             # A lease may have run out because the database was away, and its crawl is about to renew it.
             if began - self.health.since > self.node.lease_seconds:

@@ -68,7 +68,7 @@ def look(db: Sync, quarter: str) -> Overview:
         found["leased"],
         found["done"],
         found["failed"],
-        db.pages.count_documents({"run": name}),
+        ledger.pages_so_far(db, name),
         round(rate, 1),
         round(left / rate * 3600) if rate and left else None,
         tuple(reasons.most_common(_REASONS)),

@@ -107,10 +107,13 @@ class Queue:
         self.node = node
         self.kind = kind
         self.seconds = seconds
+        self._taken: Counter[str] = Counter()  # since the last heartbeat, by run: one write instead of many
 
     def of(self, project: str) -> Queue:
         """Return the queue of another project on the same node."""
-        return Queue(self.db, self.node, replace(self.kind, project=project), seconds=self.seconds)
+        found = Queue(self.db, self.node, replace(self.kind, project=project), seconds=self.seconds)
+        found._taken = self._taken
+        return found
 
     def now(self) -> datetime:
         """Return the server's time, which decides about leases."""
@@ -124,7 +127,7 @@ class Queue:
 
     def count(self) -> int:
         """Return how many jobs wait."""
-        return sum(max(0, one["waiting"]) for one in self.runs())
+        return sum(max(0, one["waiting"] - self._taken[one["_id"]]) for one in self.runs())
 
     def pending(self) -> list[Document]:
         """Return what waits: by the priority of its run, then in the run's order."""
@@ -173,7 +176,7 @@ class Queue:
             if not self.db.ledger.update_one(mine, change).modified_count:
                 self.let_go(owner)
                 continue
-            self.db.queues.update_one({"_id": row["run"]}, {"$inc": {"waiting": -1}})
+            self._taken[row["run"]] += 1
             _log(self.db, row, "leased", owner, now)
             return row | lease | {"attempts": row["attempts"] + 1, "seq": row.get("seq", 0) + 1}
         return None
@@ -331,6 +334,9 @@ class Queue:
 
     def beat(self, facts: Mapping[str, Any]) -> Document:
         """Record that this node lives, with what it says of itself; returns what operators want of it."""
+        for run, count in list(self._taken.items()):
+            self.db.queues.update_one({"_id": run}, {"$inc": {"waiting": -count}})
+            del self._taken[run]
         found = self.db.nodes.find_one_and_update(
             {"_id": self.node},
             {"$set": dict(facts) | {"beat_at": self.now()}, "$setOnInsert": {"draining": False}},
