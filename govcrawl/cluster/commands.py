@@ -226,36 +226,35 @@ def _watch(db: Sync, quarter: str) -> None:
 
     again = patient.sync(partial(look, db, quarter))  # a restart of the database is no reason to look away
     if not sys.stdout.isatty():
-        _plain(again)
+        _plain(_looks(again))
         return
-    found = again()
-    with Live(view(found), console=_console(), auto_refresh=False) as live:
-        while not found.over:
-            found = _later(again)
+    with Live(console=_console(), auto_refresh=False) as live:
+        for found in _looks(again):
             live.update(view(found), refresh=True)
 
 
-def _later(look: Callable[[], Any]) -> Any:
-    """Look again after a while: looking must not slow the storing."""
-    began = time.monotonic()
-    found = look()
-    time.sleep(max(_EVERY, _SHARE * (time.monotonic() - began)))
-    return found
+def _looks(look: Callable[[], Any]) -> Iterator[Any]:
+    """Yield one look after another until all is done; looking must not slow the storing."""
+    pause = 0.0
+    while True:
+        time.sleep(pause)
+        began = time.monotonic()
+        found = look()
+        pause = max(_EVERY, _SHARE * (time.monotonic() - began))
+        yield found
+        if found.over:
+            return
 
 
-def _plain(look: Callable[[], Any]) -> None:
+def _plain(looks: Iterator[Any]) -> None:
     """Print a line whenever the figures have changed."""
     last = ""
-    found = look()
-    while True:
+    for found in looks:
         line = f"run {found.run}: {found.planned} waiting, {found.leased} running, "
         line += f"{found.done} done, {found.failed} failed"
         if line != last:
             click.echo(line)
         last = line
-        if found.over:
-            return
-        found = _later(look)
 
 
 def _wait(db: Sync, quarter: str) -> None:
