@@ -167,6 +167,7 @@ def test_waiting_and_running_jobs_are_listed_and_cancelled(
 ) -> None:
     gate.slow.add(hosts[names[1]])
     schedule(node, names[1], jobid="slow")
+    assert until(node.crawls), node.log()
     assert until(lambda: "slow" in jobs(node, "running")), node.log()
     schedule(node, names[2], jobid="low", priority="-1", setting="LOG_LEVEL=INFO", extra="1")
     schedule(node, names[3], jobid="high", priority="1")
@@ -174,7 +175,7 @@ def test_waiting_and_running_jobs_are_listed_and_cancelled(
     assert [one["id"] for one in found["pending"]] == ["high", "low"]
     low = found["pending"][1]
     assert (low["spider"], low["settings"], low["args"]["extra"]) == (names[2], {"LOG_LEVEL": "INFO"}, "1")
-    assert found["running"][0]["pid"] > 0
+    assert [(one["id"], one["spider"]) for one in found["running"]] == [("slow", names[1])]
     assert node.client.get("status", job="low")["currstate"] == "pending"
     assert node.client.get("daemonstatus")["pending"] == 2
     with pytest.raises(GovcrawlError, match="waits or runs already"):
