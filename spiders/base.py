@@ -521,6 +521,8 @@ class SiteSpider(scrapy.Spider):
         try:
             response = await self.crawler.engine.download_async(request)  # type: ignore[union-attr]
         except Exception as error:  # every failed visit is a page with a named error
+            if not self.crawler.crawling:
+                raise asyncio.CancelledError from error  # broken off by a stop: no fault of the page
             page.error = name_of(error)
             return page
         page.final_url = response.url

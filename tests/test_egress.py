@@ -529,7 +529,7 @@ def test_browser_never_connects_to_an_inner_address(first: int) -> None:
             attack(one, "attack", targets)
             page = await browser.render(f"{base}/attack", site_id="site")
             assert page.title == "attack", page
-            assert proxy.meter.refused > 8 * len(targets)  # the ways that were tried
+            assert proxy.meter.refused > 3 * len(targets)  # as many ways as it tries in its time
 
             async def visit(url: str) -> None:
                 found = await browser.render(url, site_id="site")

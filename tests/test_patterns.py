@@ -12,6 +12,7 @@ import importlib
 import pkgutil
 import re
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from re import _constants as ops  # type: ignore[attr-defined]
@@ -43,7 +44,10 @@ def modules() -> Iterator[ModuleType]:
     for package in (govcrawl, spiders, pipelines):
         for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             if not found.name.endswith("__main__"):
-                yield importlib.import_module(found.name)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", DeprecationWarning)  # of Twisted, in scrapyd 1.6
+                    module = importlib.import_module(found.name)
+                yield module
 
 
 def patterns() -> dict[str, re.Pattern[str]]:
