@@ -22,7 +22,7 @@ from tests.province.model import AT, QUARTER
 from tests.province.world import World, make
 from tests.test_faults import Steady
 
-pytestmark = [pytest.mark.mongo, pytest.mark.scrapyd, pytest.mark.slow]
+pytestmark = [pytest.mark.mongo, pytest.mark.scrapyd, pytest.mark.long]
 
 SITES = int(os.environ.get("GOVCRAWL_CLUSTER_SITES", "9"))
 BUDGET = 9  # pages a site
