@@ -133,7 +133,10 @@ class Dealings:
 
     def add_search(self, purpose: str, title: str, page: Page, results: Results | None, *, own: bool) -> None:
         """Keep what a query came to; `results` is None where the page failed."""
-        found = results.shows(title) if results is not None and results.decided else None
+        found = None
+        if results is not None and results.decided:
+            shown = replace(results, links=results.away(page.site)) if purpose == "lower" else results
+            found = shown.shows(title)
         self.searches[purpose, title] = Search(
             purpose,
             title,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -57,7 +58,14 @@ def planned(state: Inspection, edition: Edition) -> list[str]:
 def titles_to_find(state: Inspection, size: int) -> list[str]:
     """Return drawn titles of articles that were read, long enough to tell one from another."""
     seen = (one for one in state.pages_of(Role.ARTICLE) if one.published and one.published <= state.at.date())
-    found = sorted({one.title for one in seen if len(plain(one.title)) >= _LONG and len(one.title) <= 60})
+    names = plain("|".join((state.site.name, *state.dealings.names)))
+    times = Counter(one.title for one in seen)
+    # What several pages bear, or the site itself, was the site's name read for a title.
+    found = sorted(
+        title
+        for title, count in times.items()
+        if count == 1 and len(plain(title)) >= _LONG and len(title) <= 60 and plain(title) not in names
+    )
     return sorted(state.sample(found, size, "title"))
 
 

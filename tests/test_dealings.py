@@ -14,10 +14,12 @@ import pytest
 
 from govcrawl.dealings import Dealings
 from govcrawl.egress import Guard
+from govcrawl.extract.search import read_results
 from govcrawl.inspection import Inspection
 from govcrawl.items import Page, Role, Site
 from govcrawl.registry import EXAMPLE_SITE, column, listing, menu, page, visit
 from govcrawl.standard import load_edition
+from spiders.base import _holds
 from spiders.dealings import form_page, ipv6_state, lower_sites, planned, queries, title_of, titles_to_find
 
 EDITION = load_edition()
@@ -154,6 +156,24 @@ def test_the_browser_settles_what_scripts_may_bring():
     assert dealings.search.state == "form"
 
 
+def test_names_of_the_site_read_for_titles_are_not_searched():
+    named = f"<h1>{EXAMPLE_SITE.name}门户网站</h1><p>发布时间：2023-09-01</p>"
+    pages = [page(named, url="/a/1.html", role=Role.ARTICLE)]
+    home = page(f"<title>{EXAMPLE_SITE.name}门户网站</title><p>首页</p>")
+    assert titles_to_find(visit(home, *pages), 4) == []
+    same = "<h1>关于开展专项检查工作的通知</h1><p>发布时间：2023-09-01</p>"
+    twice = [page(same, url=f"/a/{n}.html", role=Role.ARTICLE) for n in (1, 2)]
+    assert titles_to_find(visit(page("<p>首页</p>"), *twice), 4) == []
+
+
+def test_a_title_of_a_lower_level_site_counts_where_the_result_leads_there():
+    own, away = "/a/1.html", "http://www.county.example.cn/a/1.html"
+    through = "/jsearchfront/visit/link.do?url=http%3A%2F%2Fwww.county.example.cn%2Fa%2F1.html"
+    for address, leads in ((own, False), (away, True), (through, True)):
+        results = read_results(page(f"<a href={address}>关于开展专项检查工作的通知</a>", url="/so.jsp"))
+        assert bool(results.away(EXAMPLE_SITE)) is leads
+
+
 def test_titles_are_drawn_with_the_seed():
     pages = [
         page(
@@ -271,3 +291,11 @@ def test_a_failed_page_leaves_nothing():
         )
     )
     assert facts(dealings) == facts(Dealings())
+
+
+def test_a_frame_the_browser_read_in_a_wrong_charset_is_not_taken():
+    sent = "<p>主办单位：某市人民政府办公室</p>"
+    garbled = sent.encode().decode("gb18030", "replace")
+    assert not _holds(garbled, sent)
+    assert _holds(f"<body>{sent}<p>来访</p></body>", sent)
+    assert _holds("<p>新</p>", "")

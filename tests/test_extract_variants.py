@@ -31,6 +31,16 @@ def two(row: str, *values: str) -> str:
     return "".join(row.format(number, value, TITLE) for number, value in enumerate(values, 1))
 
 
+def test_links_of_a_frame_are_resolved_against_its_own_address() -> None:
+    rows = two(
+        "<li><a href=../rsxx/tzgg/a{0}.html>{2}{0}</a><span>{1}</span></li>", "2023-09-18", "2023-09-11"
+    )
+    asked = page("<iframe src=/include/list.html></iframe>", url="/rsxx/tzgg/", role=Role.COLUMN)
+    asked.included = {asked.site.url.rstrip("/") + "/include/list.html": f"<ul>{rows}</ul>"}
+    found = [row.url.partition(".cn")[2] for row in read_rows(asked)]
+    assert found == ["/rsxx/tzgg/a1.html", "/rsxx/tzgg/a2.html"]
+
+
 @pytest.mark.parametrize(
     "markup",
     [

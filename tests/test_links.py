@@ -537,6 +537,8 @@ def shown(body: str | bytes, status: int = 200, target: str = T, kind: str = "te
 def test_pages_that_say_they_are_gone(body: str) -> None:
     assert says_gone(shown(body))
     assert says_gone(shown(body.encode("gb18030"), kind="text/html; charset=gbk"))
+    declared = b"<meta charset=gb2312>" + body.encode("gb18030")
+    assert says_gone(shown(declared, kind="text/html; charset=utf-8"))  # the header is wrong
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from datetime import date
 from enum import StrEnum
 from functools import lru_cache
 from itertools import chain, pairwise
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from lxml.html import HtmlElement
 
@@ -735,26 +735,35 @@ def _records(text: str) -> list[str]:
     return found
 
 
-def _fragment_rows(page: Page, markup: str) -> Iterator[Row]:
+def _fragment_rows(page: Page, markup: str, base: str = "") -> Iterator[Row]:
     tree = parse(f"<html><body>{markup}</body></html>")
     found = []
     for element in tree.iter("a"):
         href = element.get("href")
-        if href and (url := absolute(page, href)):
+        if href and (url := absolute(page, _joined(base, href))):
             text = " ".join("".join(element.itertext()).split()) or (element.get("title") or "")
             found.append((element, url, text))
     yield from _markup_rows(page, tree, found)
 
 
+def _joined(base: str, href: str) -> str:
+    """Resolve a link of a frame, whose own address counts; without a base it stays as it is."""
+    try:
+        return urljoin(base, href.strip()) if base else href
+    except ValueError:  # no address at all
+        return ""
+
+
 def _included_rows(page: Page) -> Iterator[Row]:
-    for text in page.included.values():
+    framed = {absolute(page, one.get("src") or "") for one in page.tree.iter("iframe", "frame")}
+    for url, text in page.included.items():
         start = text[:200].lstrip("﻿ \r\n\t(")
         if "<record" in text:
             yield from _record_rows(page, text)
         elif start.startswith(("{", "[")) or re.match(r"[\w.]{1,40}\s*\(\s*[{\[]", start):
             yield from _json_rows(page, text)
         elif start.startswith("<") and "<a" in text and not _FOOTER_TEXT.search(text):
-            yield from _fragment_rows(page, text)
+            yield from _fragment_rows(page, text, url if url in framed else "")
 
 
 def _json_rows(page: Page, text: str) -> Iterator[Row]:

@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 from lxml.html import HtmlElement
 
 from govcrawl.extract.links import absolute, anchors
 from govcrawl.extract.text import view, written
-from govcrawl.items import Page
+from govcrawl.items import Page, Site
 
 Presence = Literal["form", "box", "link", "unseen", "absent"]
 
@@ -257,6 +257,14 @@ class Results:
     def fingerprint(self) -> str:
         """Short digest of the addresses found, to see an engine that always gives the same."""
         return hashlib.sha256("\n".join(sorted(url for _, url in self.links)).encode()).hexdigest()[:12]
+
+    def away(self, site: Site) -> tuple[tuple[str, str], ...]:
+        """Return the results that lead to other sites, through an address of the engine too."""
+        return tuple(
+            (title, url)
+            for title, url in self.links
+            if any(not site.owns(f"http{end}") for end in unquote(url).split("http")[1:])
+        )
 
     def shows(self, title: str) -> bool:
         """Tell whether a result bears this title; white space, punctuation and highlighting do not matter."""

@@ -127,9 +127,9 @@ class Answer:
         return self.body.lower()
 
     def mentions(self, roots: Mapping[bool, tuple[bytes, ...]]) -> bool:
-        """Tell whether one of the words occurs, in UTF-8 or, unless the page declares UTF-8, in GBK."""
+        """Tell whether one of the words occurs, in UTF-8 or, unless page and header say UTF-8, in GBK."""
         low = self.low
-        declared = b"utf-8" in low[:1024] or "utf-8" in self.headers.get("Content-Type", "").lower()
+        declared = b"utf-8" in low[:1024] and "utf-8" in self.headers.get("Content-Type", "").lower()
         return any(root in low for root in roots[declared])
 
     @cached_property

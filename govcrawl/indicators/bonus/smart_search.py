@@ -12,6 +12,7 @@ from govcrawl.registry import page, rule, visit
 
 _FORM = "<form action=/so.jsp><input name=keyword><input type=submit value=搜索></form>"
 _TITLE = "市政府召开常务会议研究部署安全生产工作"
+_BELOW = f"<a href=http://www.county.example.cn/a/1.html>{_TITLE}</a>"
 _FOUND, _NONE = f"<a href=/a/1.html>{_TITLE}</a>", "<p>没有找到相关结果</p>"
 
 
@@ -59,8 +60,8 @@ def gathered_results(site: Inspection) -> Iterator[Evidence]:
 
 @rule(
     "B4.1c",
-    fails=[_site(("title", _FOUND), ("lower", _FOUND))],
-    passes=[_site(("title", _FOUND), ("lower", _NONE))],
+    fails=[_site(("title", _FOUND), ("lower", _BELOW))],
+    passes=[_site(("title", _FOUND), ("lower", _NONE)), _site(("title", _FOUND), ("lower", _FOUND))],
 )
 def lower_level_title_found(site: Inspection) -> Iterator[Evidence]:
     """The title of an article of a lower-level site is on the first result page."""
