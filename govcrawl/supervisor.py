@@ -85,7 +85,6 @@ class Supervisor:
         self.progress = Progress(run, len(sites))
         self._workers: list[_Process] = []
         self._early = 0
-        self._pages = 0  # stored when a worker last ended: while they grow, workers can work here
         self._started = time.monotonic()
         self._next_look = 0.0
 
@@ -135,13 +134,14 @@ class Supervisor:
             if code is None:
                 continue
             self._workers.remove(worker)
-            release_owner(self.db, self.progress.run, worker.owner, crashed=code != 0)
+            held = release_owner(self.db, self.progress.run, worker.owner, crashed=code != 0)
             if code == 2:
                 raise GovcrawlError("a worker cannot start (see the line above)")
             if code == 0 and not counts(self.db, self.progress.run)["planned"]:
                 continue
-            early = time.monotonic() - worker.started < _EARLY and self.progress.pages == self._pages
-            self._early, self._pages = self._early + 1 if early else 0, self.progress.pages
+            # One that had sites can work here; what crashed it is counted at those.
+            early = time.monotonic() - worker.started < _EARLY and not held
+            self._early = self._early + 1 if early else 0
             if self._early >= _EARLY_MOST * self.options.workers:
                 raise GovcrawlError(
                     f"workers end as soon as they start (exit code {code}); see their messages above"

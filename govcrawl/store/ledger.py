@@ -107,7 +107,7 @@ def counts(db: Sync, run: str) -> dict[str, int]:
 
 @patient.sync
 def pages_so_far(db: Sync, run: str) -> int:
-    """Return about how many pages are stored: counted for the sites at work, as recorded for those done.
+    """Return about how many pages are stored: counted for sites taken up, as recorded for those done.
 
     Counting all pages of a run every few seconds takes a database longer than storing them.
     """
@@ -116,7 +116,8 @@ def pages_so_far(db: Sync, run: str) -> int:
         {"$group": {"_id": None, "pages": {"$sum": "$counts.pages"}}},
     ]
     recorded: int = sum(row["pages"] for row in db.ledger.aggregate(done))
-    at_work = db.ledger.distinct("site_id", {"run": run, "state": "leased"})
+    taken_up = {"run": run, "state": {"$ne": "done"}, "attempts": {"$gt": 0}}
+    at_work = db.ledger.distinct("site_id", taken_up)
     return recorded + db.pages.count_documents({"run": run, "site_id": {"$in": at_work}})
 
 
