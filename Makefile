@@ -23,7 +23,7 @@ demo:  ## inspect a sample province on the embedded database (SITES=540)
 test: setup  ## run the tests
 	@# The poison suite runs by itself: it measures that a case ends in its time.
 	@status=0; $(PY) -m pytest -q -m "not long" tests/poison || status=1; \
-	$(PY) -m pytest -q -m "not long" -n $(WORKERS) --dist loadfile --ignore tests/poison tests || status=1; \
+	$(PY) -m pytest -q -m "not long" -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/poison tests || status=1; \
 	exit $$status
 
 test-long: setup  ## run the tests that take minutes each
