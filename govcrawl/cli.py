@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 import click
@@ -37,13 +37,34 @@ from govcrawl.standard import Edition, RuleSpec, load_edition
 from govcrawl.store import evidence as store_evidence
 from govcrawl.store import integrity, readings, reads, verdicts
 from govcrawl.store import probes as store_probes
-from govcrawl.store.client import Sync, connect
+from govcrawl.store.client import Sync, connected
 from govcrawl.store.server import resolve
 from govcrawl.supervisor import Progress, Supervisor
+
+if TYPE_CHECKING:
+    from govcrawl.recheck import Rechecked
 
 P = ParamSpec("P")
 R = TypeVar("R")
 _FILE = click.Path(path_type=Path)
+_PROXY = click.option("--proxy", default="", help="Forward proxy, such as http://127.0.0.1:3128.")
+_CONTACT = click.option(
+    "--contact", envvar="GOVCRAWL_CONTACT", default="", help="Mail address shown to the inspected servers."
+)
+_DELAY = click.option(
+    "--delay",
+    type=click.FloatRange(0, 60),
+    default=0.25,
+    show_default=True,
+    help="Seconds between two requests to one host.",
+)
+_WINDOW = click.option(
+    "--window", default="", metavar="HOURS", help="Hours sites may be asked in, Beijing time: 20:00-06:00."
+)
+_PER_DAY = click.option(
+    "--per-day", type=click.IntRange(0), default=0, help="Requests of a site a day, of all runs; 0: no limit."
+)
+_QUARTER = click.option("--quarter", required=True, help="Quarter, such as 2023Q3.")
 _MODES = {"automatic": "自动", "assisted": "辅助", "manual": "人工", "external": "外部数据"}
 _PARTS = {"veto": "单项否决", "deduction": "扣分", "bonus": "加分"}
 _OUTCOMES = {
@@ -89,12 +110,8 @@ def database(command: Callable[P, R]) -> Callable[P, R]:
 @contextmanager
 def opened(mongo: str) -> Iterator[Sync]:
     """Yield the database of a command."""
-    with resolve(mongo or None) as uri:
-        db = connect(uri)
-        try:
-            yield db
-        finally:
-            db.client.close()
+    with resolve(mongo or None) as uri, connected(uri) as db:
+        yield db
 
 
 # --- inspect ------------------------------------------------------------------------------------------------
@@ -102,17 +119,15 @@ def opened(mongo: str) -> Iterator[Sync]:
 
 @cli.command()
 @click.argument("site_ids", nargs=-1, metavar="[SITE_ID]...")
-@click.option("--quarter", required=True, help="Quarter, such as 2023Q3.")
+@_QUARTER
 @click.option(
     "--at",
     default="",
     help="Monitoring point, YYYY-MM-DD [HH:MM], Beijing time; default: the quarter's last day.",
 )
 @click.option("--registry", type=_FILE, default=None, help="Roster (CSV or XLSX); default: the built-in one.")
-@click.option("--proxy", default="", help="Forward proxy, such as http://127.0.0.1:3128.")
-@click.option(
-    "--contact", envvar="GOVCRAWL_CONTACT", default="", help="Mail address shown to the inspected servers."
-)
+@_PROXY
+@_CONTACT
 @click.option(
     "--replay", type=_FILE, default=None, help="Folder or WARC that answers instead of the network."
 )
@@ -128,13 +143,7 @@ def opened(mongo: str) -> Iterator[Sync]:
 @click.option(
     "--workers", type=click.IntRange(1, 256), default=None, help="Worker processes; default: one per core."
 )
-@click.option(
-    "--delay",
-    type=click.FloatRange(0, 60),
-    default=0.25,
-    show_default=True,
-    help="Seconds between two requests to one host.",
-)
+@_DELAY
 @click.option(
     "--budget", type=click.IntRange(1, 100_000), default=300, show_default=True, help="Pages per site."
 )
@@ -142,12 +151,8 @@ def opened(mongo: str) -> Iterator[Sync]:
 @click.option(
     "--screenshots", type=click.IntRange(0, 200), default=None, help="Pictures per site; default: 6."
 )
-@click.option(
-    "--window", default="", metavar="HOURS", help="Hours sites may be asked in, Beijing time: 20:00-06:00."
-)
-@click.option(
-    "--per-day", type=click.IntRange(0), default=0, help="Requests of a site a day, of all runs; 0: no limit."
-)
+@_WINDOW
+@_PER_DAY
 @click.option(
     "--request-log", type=_FILE, default=None, help="Folder for the log that `govcrawl requests` audits."
 )
@@ -187,19 +192,15 @@ def inspect(site_ids: tuple[str, ...], **given: Any) -> None:
         workers=given["workers"] or os.cpu_count() or 1,
         **({} if given["screenshots"] is None else {"screenshots": given["screenshots"]}),
     )
-    with resolve(given["mongo"] or None) as uri:
-        db = connect(uri)
-        try:
-            if given["recheck_open"]:
-                sites = _still_open(db, str(quarter), edition, sites)
-            progress = _run(db, options.with_(mongo=uri), sites)
-            integrity.seal_missing(db)
-            if progress.done:
-                score_quarter(db, str(quarter), edition)
-            failed = reads.failed_sites(db, progress.run)
-            alarms = readings.alarms(db, str(quarter))
-        finally:
-            db.client.close()
+    with resolve(given["mongo"] or None) as uri, connected(uri) as db:
+        if given["recheck_open"]:
+            sites = _still_open(db, str(quarter), edition, sites)
+        progress = _run(db, options.with_(mongo=uri), sites)
+        integrity.seal_missing(db)
+        if progress.done:
+            score_quarter(db, str(quarter), edition)
+        failed = reads.failed_sites(db, progress.run)
+        alarms = readings.alarms(db, str(quarter))
     _end(progress, failed, given["summary"], [one for one in alarms if one["run"] == progress.run])
 
 
@@ -325,7 +326,7 @@ def requests(folder: Path) -> None:
 
 
 @cli.command()
-@click.option("--quarter", required=True, help="Quarter, such as 2023Q3.")
+@_QUARTER
 @click.option("--week/--once", default=False, help="Work off the planned week, or one round now (default).")
 @click.option("--start", default="", help="First day of the week, YYYY-MM-DD; default: tomorrow.")
 @click.option(
@@ -364,7 +365,6 @@ def probe(quarter: str, mongo: str, **given: Any) -> None:
 _FORMAT = click.option(
     "--format", "form", type=click.Choice(["table", "jsonl"]), default="table", show_default=True
 )
-_QUARTER = click.option("--quarter", required=True, help="Quarter, such as 2023Q3.")
 
 
 @cli.command()
@@ -669,14 +669,9 @@ def recheck(quarter: str, mongo: str, workers: int | None, **given: Any) -> None
 
     name = str(Quarter.parse(quarter))
     workers = workers or os.cpu_count() or 1
-    with resolve(mongo or None) as uri, opened(uri) as db:
+    with resolve(mongo or None) as uri, connected(uri) as db:
         found = work(db, uri, name, workers=workers, **given)
-    for title, changes in (("指标", found.changes), ("得分", found.scores)):
-        if changes:
-            rows = ((one.site_id, one.rule or "—", one.before, one.after, one.why) for one in changes)
-            _table(("网站", title, "原结果", "现结果", "原因"), rows)
-    for site_id, reason in found.failed:
-        click.echo(f"  {site_id}: {reason}", err=True)
+    _changes(found)
     rate = found.pages / found.seconds if found.seconds else 0
     result = (
         "identical" if found.same else f"{len(found.changes)} rules and {len(found.scores)} scores differ"
@@ -689,6 +684,18 @@ def recheck(quarter: str, mongo: str, workers: int | None, **given: Any) -> None
         raise click.exceptions.Exit(1)
 
 
+def _changes(found: Rechecked, *, why: bool = True) -> None:
+    """Print what came out differently, with the reasons where they may differ, and what failed."""
+    for title, changes in (("指标", found.changes), ("得分", found.scores)):
+        if changes:
+            heads = ("网站", title, "原结果", "现结果", "原因")
+            rows = ((one.site_id, one.rule or "—", one.before, one.after, one.why) for one in changes)
+            shown = len(heads) if why else len(heads) - 1
+            _table(heads[:shown], (row[:shown] for row in rows))
+    for site_id, reason in found.failed:
+        click.echo(f"  {site_id}: {reason}", err=True)
+
+
 @cli.command()
 @_QUARTER
 @click.option(
@@ -698,23 +705,11 @@ def recheck(quarter: str, mongo: str, workers: int | None, **given: Any) -> None
     show_default=True,
     help="Hours since the last try of a link before it is tried again.",
 )
-@click.option("--proxy", default="", help="Forward proxy, such as http://127.0.0.1:3128.")
-@click.option(
-    "--contact", envvar="GOVCRAWL_CONTACT", default="", help="Mail address shown to the inspected servers."
-)
-@click.option(
-    "--delay",
-    type=click.FloatRange(0, 60),
-    default=0.25,
-    show_default=True,
-    help="Seconds between two requests to one host.",
-)
-@click.option(
-    "--window", default="", metavar="HOURS", help="Hours sites may be asked in, Beijing time: 20:00-06:00."
-)
-@click.option(
-    "--per-day", type=click.IntRange(0), default=0, help="Requests of a site a day, of all runs; 0: no limit."
-)
+@_PROXY
+@_CONTACT
+@_DELAY
+@_WINDOW
+@_PER_DAY
 @click.option("--browser/--no-browser", default=True, help="Let the browser give a second opinion.")
 @click.option(
     "--workers", type=click.IntRange(1, 256), default=None, help="Processes; default: one per core."
@@ -740,15 +735,10 @@ def relink(
         per_day=given["per_day"],
         workers=workers or os.cpu_count() or 1,
     )
-    with resolve(mongo or None) as uri, opened(uri) as db:
+    with resolve(mongo or None) as uri, connected(uri) as db:
         found = work(db, uri, name, options, edition=edition, after=timedelta(hours=after))
     changed = found.rechecked
-    for title, changes in (("指标", changed.changes), ("得分", changed.scores)):
-        if changes:
-            rows = ((one.site_id, one.rule or "—", one.before, one.after) for one in changes)
-            _table(("网站", title, "原结果", "现结果"), rows)
-    for site_id, reason in changed.failed:
-        click.echo(f"  {site_id}: {reason}", err=True)
+    _changes(changed, why=False)
     states = ", ".join(f"{count} {state}" for state, count in sorted(found.states.items()))
     click.echo(
         f"{name}: {found.tried} links tried again" + (f": {states}" if states else "") + f"; "

@@ -26,7 +26,7 @@ from govcrawl.secrets import secret
 from govcrawl.sites import load_sites
 from govcrawl.standard import load_edition
 from govcrawl.store import integrity, queue, reads
-from govcrawl.store.client import Sync, connect
+from govcrawl.store.client import Sync, connected
 from govcrawl.store.ledger import finish_run
 from govcrawl.store.patience import patient
 from govcrawl.store.server import resolve
@@ -53,12 +53,8 @@ def opened() -> Iterator[Sync]:
     uri = secret("GOVCRAWL_MONGO")
     if not uri:
         raise NotConfigured("a cluster needs a MongoDB: set GOVCRAWL_MONGO or GOVCRAWL_MONGO_FILE")
-    with resolve(uri):
-        db = connect(uri)
-        try:
-            yield db
-        finally:
-            db.client.close()
+    with resolve(uri), connected(uri) as db:
+        yield db
 
 
 @cluster.command()

@@ -16,7 +16,7 @@ from govcrawl.probing.working import Told
 from govcrawl.quarter import Quarter
 from govcrawl.standard import load_edition
 from govcrawl.store import probes
-from govcrawl.store.client import Sync, connect
+from govcrawl.store.client import Sync, connected
 from govcrawl.store.schema import ensure_schema
 
 _WORDS = {
@@ -44,8 +44,7 @@ def probe(
     status: bool,
 ) -> int:
     """Make one round or a week of them, or print what was made; returns the exit code."""
-    db = connect(uri)
-    try:
+    with connected(uri) as db:
         ensure_schema(db)
         if status:
             return _status(db, quarter)
@@ -54,8 +53,6 @@ def probe(
             if week
             else _planned(db, quarter)
         )
-    finally:
-        db.client.close()
     options = Options.from_environment().with_(mongo=uri, proxy=proxy, contact=contact)
     job = running.Job(
         quarter,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -63,6 +65,16 @@ def connect(uri: str) -> Sync:
         client.close()
         raise one_line(uri, error) from error
     return client.get_default_database(DATABASE)
+
+
+@contextmanager
+def connected(uri: str) -> Iterator[Sync]:
+    """Yield the URI's database and end its client afterwards."""
+    db = connect(uri)
+    try:
+        yield db
+    finally:
+        db.client.close()
 
 
 def connect_async(uri: str) -> Async:
