@@ -7,7 +7,7 @@ the order of arrival does not matter.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -121,12 +121,12 @@ class Documents:
                 return reference
         return None
 
-    def policy_doubt(self, document: Document) -> str:
-        """Tell why an interpretation without such a link may have one all the same."""
+    def policy_doubt(self, document: Document, columns: Collection[str] = ()) -> str:
+        """Tell why an interpretation without such a link may have one all the same; columns are no files."""
         for reference in document.references:
             if not reference.url and TO_POLICY.fullmatch(reference.label):
                 return f"{document.url}: what stands under “{reference.label}” was not read"
-            follows = reference.url and not _own_file(reference, document)
+            follows = reference.url and reference.url not in columns and not _own_file(reference, document)
             if follows and self._leads_to_policy(reference):
                 return f"{document.url}: links to “{reference.text}”, which may be its policy file"
         return ""
@@ -164,12 +164,13 @@ class Documents:
                 return reference
         return None
 
-    def interpretation_doubt(self, policy: Document) -> str:
-        """Tell why a policy file without such a link may have one all the same."""
+    def interpretation_doubt(self, policy: Document, columns: Collection[str] = ()) -> str:
+        """Tell why a policy file without such a link may have one all the same; columns are none."""
         for reference in policy.references:
             if not reference.url and TO_INTERPRETATION.fullmatch(reference.label):
                 return f"{policy.url}: what stands under “{reference.label}” was not read"
-            if reference.url and self._leads_to_interpretation(reference):
+            follows = reference.url and reference.url not in columns
+            if follows and self._leads_to_interpretation(reference):
                 return f"{policy.url}: links to “{reference.text}”, which may be its interpretation"
         return ""
 

@@ -96,6 +96,11 @@ def test_file_with_an_unclear_interpretation_is_for_a_person() -> None:
         evidence_of(file_without_interpretation(related(side, LINKED), 3))
 
 
+def test_the_menu_is_no_unclear_interpretation() -> None:
+    nav = '<div class=i><div><a href="/jd/">政策解读与回应</a></div></div>'
+    assert evidence_of(file_without_interpretation(related(nav, LINKED), 3))
+
+
 def test_part_that_no_leader_shows_is_for_a_person() -> None:
     leaders = "".join(
         f"<h4>{name}</h4><p>副局长</p><p>分管人事、财务、宣传等方面工作，联系基层单位。</p>"

@@ -131,6 +131,11 @@ def test_an_empty_source_stays_empty(middle):
     assert read_article(page(middle)).source == ""
 
 
+@pytest.mark.parametrize("logo", ["杭 州 市 人 民 政 府", "杭州市人民政府门户网站", "杭州市人民政府网"])
+def test_a_heading_that_names_the_site_is_no_title(logo):
+    assert read_article(page(before=f"<h1 class=site-name>{logo}</h1>")).title == TITLE
+
+
 def test_the_title_tag_is_cleaned_of_markup():
     head = "<meta name='ArticleTitle' content='关于防汛的通知<br>（第二号）'>"
     assert read_article(page(head=head)).title == "关于防汛的通知"

@@ -102,6 +102,17 @@ def test_the_footer_fills_no_gap():
     assert guide(headings(rows) + FOOT).missing == ("联系电话",)
 
 
+@pytest.mark.parametrize("name", ["footer", "bottom", "copyright"])
+@pytest.mark.parametrize("layout", [definitions, table])
+def test_a_footer_marked_as_one_fills_no_gap_right_below(layout, name):
+    rows = [(key, value) for key, value in VALUES.items() if key not in ("联系电话", "办理机构")]
+    foot = (
+        f"<div class={name}><p>电话：0571-87654321（工作日）</p><p>承办单位：示例市大数据中心</p>"
+        "<p>浙ICP备12345678号</p></div>"
+    )
+    assert set(guide(layout(rows) + foot).missing) == {"联系电话", "办理机构"}
+
+
 @pytest.mark.parametrize("layout", [table, headings, definitions])
 def test_contacts_at_the_end_of_a_guide_are_its_own(layout):
     rows = [

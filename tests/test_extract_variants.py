@@ -12,10 +12,10 @@ from govcrawl.extract.article import read_article
 from govcrawl.extract.columns import read_columns
 from govcrawl.extract.guides import ELEMENTS, read_guide
 from govcrawl.extract.links import read_links
-from govcrawl.extract.lists import read_rows
+from govcrawl.extract.lists import ListState, read_rows
 from govcrawl.extract.messages import read_letter
 from govcrawl.items import Role
-from govcrawl.registry import column, page
+from govcrawl.registry import column, menu, page, visit
 
 TITLE = "关于做好某项重点工作的通知"
 DAYS = (date(2023, 9, 18), date(2023, 9, 11))
@@ -39,6 +39,27 @@ def test_links_of_a_frame_are_resolved_against_its_own_address() -> None:
     asked.included = {asked.site.url.rstrip("/") + "/include/list.html": f"<ul>{rows}</ul>"}
     found = [row.url.partition(".cn")[2] for row in read_rows(asked)]
     assert found == ["/rsxx/tzgg/a1.html", "/rsxx/tzgg/a2.html"]
+
+
+def test_a_year_above_the_rows_of_a_table_holds_for_all_of_them() -> None:
+    rows = "".join(
+        f"<tr><td><a href=/a/{number}.html>{number}月主要指标数据</a></td><td>{number:02}-03</td></tr>"
+        for number in (12, 9, 1)
+    )
+    found = read_rows(column(f"<table><tr><td><b>2022年</b></td></tr>{rows}</table>", "/sj/", "数据"))
+    assert [row.published for row in found] == [date(2022, month, 3) for month in (12, 9, 1)]
+
+
+def test_links_beside_an_empty_list_are_no_menu_of_further_columns() -> None:
+    empty = "<ul></ul><p>暂无相关信息</p>"
+    links = "<ul><li><a href=/zt/1/index.html>专题</a><li><a href=/zt/2/index.html>历史专题</a></ul>"
+    site = visit(
+        page(menu(("人事信息", "/rs/"), ("规划计划", "/gh/"))),
+        column(f"{empty}<div class=linkbox><h3>相关链接</h3>{links}</div>", "/rs/", "人事信息"),
+        column(f"{empty}{links}", "/gh/", "规划计划"),
+    )
+    states = {one.name: one.state for one in site.read_columns()}
+    assert (states["人事信息"], states["规划计划"]) == (ListState.BLANK, ListState.SHELL)
 
 
 @pytest.mark.parametrize(

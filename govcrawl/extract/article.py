@@ -93,8 +93,7 @@ def _dense(text: str) -> tuple[int, int]:
 # --- the title ----------------------------------------------------------------------------------------
 
 _SPLIT = re.compile(r" ?[_|｜丨]+ ?| [-–—－]+ |--+|——")  # of a text with single spaces
-
-
+_WEBSITE = re.compile(r"(?:门户)?网(?:站|首页)?$")
 _DASH = re.compile(r"[-–—－\s]")
 
 
@@ -111,20 +110,25 @@ def _title(page: Page, of: View, body_start: int) -> tuple[str, int]:
 def _titles(page: Page, of: View) -> Iterator[str]:
     tags = read_tags(page)
     yield tags.get("ArticleTitle") or ""
-    name = page.site.name
-    for heading in of.all("h1", "h2"):
-        text = of.of(heading)
-        if 6 <= len(text) <= 150 and text != name:
-            yield text
-            break
     heads = of.nodes.get("title", ())
     whole = " ".join((heads[0].text_content() if heads else "").split())
     parts = [part for part in _SPLIT.split(whole) if part]
-    names = (name, tags.get("SiteName"))
+    names = (page.site.name, tags.get("SiteName") or "")
+    bare = {_bare(name) for name in (*names, *parts[1:])}
+    for heading in of.all("h1", "h2"):
+        text = of.of(heading)
+        if 6 <= len(text) <= 150 and _bare(text) not in bare:
+            yield text
+            break
     shown = [part for whole in parts for part in _cuts(whole) if part in of.text and part not in names]
     yield max(shown, key=len, default="")
     yield tags.get("og:title") or ""
     yield parts[0] if parts else ""
+
+
+def _bare(name: str) -> str:
+    """Return a site's name as its header and its titles have in common: without spaces and 门户网站."""
+    return _WEBSITE.sub("", "".join(name.split()))
 
 
 def _cuts(part: str) -> Iterator[str]:

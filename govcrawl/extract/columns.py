@@ -14,7 +14,7 @@ from lxml.html import HtmlElement
 
 from govcrawl.extract.dates import date_in_url
 from govcrawl.extract.links import anchors
-from govcrawl.extract.lists import PAGER
+from govcrawl.extract.lists import PAGER, beside_content
 from govcrawl.items import Page
 
 
@@ -184,7 +184,7 @@ def submenu(page: Page, columns: Collection[ColumnLink]) -> tuple[ColumnLink, ..
     """Return those columns a page leads to from a menu the page itself has no place in.
 
     A page that stands in its own side menu is one column among its neighbours; a page that does not is the
-    entrance to the columns of the menu.
+    entrance to the columns of the menu. Links under 相关链接 or the like are no menu.
     """
     wanted = {column.url: column for column in columns}
     own = {page.url, page.final_url}
@@ -192,8 +192,8 @@ def submenu(page: Page, columns: Collection[ColumnLink]) -> tuple[ColumnLink, ..
     for element, url, _ in anchors(page):
         menus.setdefault(_menu_of(element), set()).add(url)
     found: dict[str, ColumnLink] = {}
-    for urls in menus.values():
-        if not urls & own:
+    for menu, urls in menus.items():
+        if not urls & own and urls & wanted.keys() and not beside_content(menu):
             found |= {url: wanted[url] for url in urls if url in wanted}
     return tuple(sorted(found.values(), key=lambda column: column.url))
 

@@ -98,6 +98,13 @@ def footer_start(page: Page) -> int:
     return known
 
 
+def footer_marked(page: Page) -> bool:
+    """Tell whether the page marks its footer as one, so that its start is no guess."""
+    of = view(page)
+    anchors = imprint_anchors(of)
+    return bool(_holders(of, anchors, _MARKED))
+
+
 # --- the pieces ---------------------------------------------------------------------------------------
 
 _WHOLE = 6_000  # a script's or frame's text up to this length is all footer
@@ -117,6 +124,7 @@ def _zone(of: View) -> str:
 # --- where the footer starts --------------------------------------------------------------------------
 
 _NAMED = re.compile(r"foot|copyright|banquan|dibu|yejiao|bottom")
+_MARKED = re.compile(r"foot|copyright|banquan|dibu|yejiao|(?:^| )bottom(?: |$)")
 _PLACE = r"[^\n，。]{0,6}位\s?置[^\n]{0,80}"
 _CRUMB = re.compile("|".join(f"{word}{_PLACE}" for word in ("当前", "现在", "目前", "所在", "您的", "你的")))
 _CLOSE = 600  # text of the block around an anchor that still belongs to the footer
@@ -151,9 +159,14 @@ def _floors(of: View, anchor: int, body_end: int) -> Iterator[int]:
 
 def _named_start(of: View, anchors: list[int]) -> int:
     """Return where the element that calls itself a footer begins, or the lines round the anchors."""
-    holders = [of.spans[item] for item in of.named(_NAMED) if item in of.spans and of.size(item) < _CLOSE * 3]
-    starts = [start for start, end in holders if any(start <= at < end for at in anchors)]
+    starts = _holders(of, anchors, _NAMED)
     return min(starts) if starts else max(_block_start(of, anchors), imprint_start(of.text, anchors[0]))
+
+
+def _holders(of: View, anchors: list[int], names: re.Pattern[str]) -> list[int]:
+    """Return where the elements of such names begin that hold an anchor and little text besides."""
+    spans = [of.spans[item] for item in of.named(names) if item in of.spans and of.size(item) < _CLOSE * 3]
+    return [start for start, end in spans if any(start <= at < end for at in anchors)]
 
 
 def _block_start(of: View, anchors: list[int]) -> int:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from govcrawl.extract.footer import footer_start
+from govcrawl.extract.footer import footer_marked, footer_start
 from govcrawl.extract.text import view
 from govcrawl.items import Page
 
@@ -61,10 +61,12 @@ def read_parts(
 
     `names` maps the labels in use to the names of the parts. A label of a part in `weak` that stands alone on
     its line is believed only after another label: menus carry such words too. A footer does so as
-    well; where it begins is a guess that the last label of another part overrules.
+    well; where it begins is, unless the page marks it, a guess that the last label of another part overrules.
     """
     text, foot = view(page).text, footer_start(page)
     parts = split_parts(text, names, joint, weak)
+    if footer_marked(page):
+        parts = tuple(part for part in parts if part.start < foot)
     kept = (
         max((at for at, part in enumerate(parts) if part.start <= foot or part.name not in weak), default=-1)
         + 1

@@ -429,7 +429,7 @@ def _markup_rows(
             continue
         published, partial = _row_date(row, element, counts, before)
         if published is None and partial:
-            published = _complete(partial, url, years.get(_holder(row)), page.at.date())
+            published = _complete(partial, url, years.get(row) or years.get(_holder(row)), page.at.date())
         if published is None:
             published = date_in_url(url)
         if published is None and len(text) < 6 and not looks_article(url):
@@ -445,8 +445,13 @@ def _in_aside(row: HtmlElement, seen: dict[object, bool]) -> bool:
     if holder is None:
         return False
     if holder not in seen:
-        seen[holder] = any(_ASIDE.fullmatch(text) for text in _headings(holder))
+        seen[holder] = beside_content(holder)
     return seen[holder]
+
+
+def beside_content(holder: HtmlElement) -> bool:
+    """Tell whether the heading before a list says that it belongs to other pages (相关链接, 热点推荐)."""
+    return any(_ASIDE.fullmatch(text) for text in _headings(holder))
 
 
 def _headings(holder: HtmlElement) -> Iterator[str]:

@@ -32,7 +32,7 @@ def interpretation_without_file(site: Inspection, sample: int) -> Iterator[Evide
     for document in drawn_interpretations(site, sample):
         if site.documents.policy_reference(document):
             continue
-        if doubt := site.documents.policy_doubt(document):
+        if doubt := site.documents.policy_doubt(document, site.columns):
             doubts.append(doubt)
         else:
             yield Evidence(
@@ -58,7 +58,7 @@ def file_without_interpretation(site: Inspection, sample: int) -> Iterator[Evide
             )
         elif site.documents.interpretation_reference(policy, document):
             continue
-        elif doubt := site.documents.interpretation_doubt(policy):
+        elif doubt := site.documents.interpretation_doubt(policy, site.columns):
             doubts.append(doubt)
         else:
             yield _not_linked(policy, document)
