@@ -176,7 +176,7 @@ def _clean(site: Site, *rules: str) -> bool:
 
 def _recent_question(site: Site, touched: set[int]) -> None:
     """A question asked days ago may still wait."""
-    if _clean(site, "V5.2", "D3.3"):
+    if _clean(site, "V5.2", "D3.3", "V3#3"):
         site.depth.letters.insert(0, Letter("居住证到期如何续签", AT - timedelta(days=6), None))
 
 

@@ -114,7 +114,7 @@ def _basis(site: Site, guides: list[Guide]) -> Iterator[Truth]:
         return
     sure = all("设定依据" not in guide.missing for guide in guides)
     row = _bonus(site, "B2.3")
-    yield row if sure else make_row(site, "B2.3", site.home, "may")
+    yield row if sure else make_row(site, "B2.3", f"{site.base}/*", "may")  # by the items drawn
 
 
 def _leaders(site: Site, renderer: Renderer) -> Iterator[Truth]:

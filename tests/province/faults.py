@@ -89,7 +89,11 @@ def _stale_home(site: Site, variant: int, touched: set[int]) -> None:
     if variant == 2:
         site.frame.today = True
     if variant == 3:
-        site.frame.shell = True
+        site.frame.shell = True  # then an answered message is news too
+        for letter in site.depth.letters:
+            letter.asked -= timedelta(days=days + 10)
+            if letter.replied:
+                letter.replied -= timedelta(days=days + 10)
     site.frame.hot = False
 
 

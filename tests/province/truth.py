@@ -77,6 +77,7 @@ def _updates(site: Site) -> Iterator[Truth]:
 def _home_update(site: Site) -> Iterator[Truth]:
     if site.frame.shell:
         dates = [c.newest for c in site.columns if c.form in ("list", "frame")]
+        dates += [letter.replied or letter.asked for letter in site.depth.letters]
     else:
         shown = [e.published for c in home_columns(site) for e in home_entries(c)]
         dates = [day for day in shown if any(day == c.newest for c in home_columns(site))]
@@ -105,6 +106,8 @@ def _frame(site: Site) -> Iterator[Truth]:
         yield from _group(site, "D4.4b", _others(pages))
     if look.article_tags:
         yield from _group(site, "D4.7a", _graded(pages, "article", ("detail", "static")))
+    for entry in (entry for column in site.columns for entry in column.entries if not entry.dated):
+        yield make_row(site, "D4.7a", site.base + entry.path, "may", note="PubDate is empty")
     if look.column_tags:
         yield from _group(site, "D4.7b", _graded(pages, "column", ("static", "board")))
 
