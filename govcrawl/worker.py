@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -28,6 +29,7 @@ from govcrawl.store.ledger import ALONE_AFTER
 log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _GRACE = 25.0  # seconds to end what is under way; the supervisor waits a little longer
+_COLLECT = 8  # ended crawls between two looks for garbage: each is one large cycle of references
 _POLL = 0.5  # seconds between looks for a site while others hold the rest
 
 
@@ -40,6 +42,7 @@ class Worker:
         self._spiders = SpiderLoader.from_settings(settings)
         self._active: dict[str, asyncio.Task[None]] = {}
         self._alone = False
+        self._ended = 0
         self.stopping = False
 
     async def run(self) -> None:
@@ -87,6 +90,9 @@ class Worker:
         for site_id in [site_id for site_id, task in self._active.items() if task.done()]:
             del self._active[site_id]
             self._alone = False
+            self._ended += 1
+            if self._ended % _COLLECT == 0:
+                gc.collect()
 
     async def _inspect(self, site_id: str, seed: str) -> None:
         services, reason = self.services, "its crawl ended early"
