@@ -28,6 +28,7 @@ from govcrawl.scoring import (
     summarise,
 )
 from govcrawl.standard import Edition
+from govcrawl.store import late as late_store
 from govcrawl.store import reads, tallies
 from govcrawl.store.client import Sync
 from govcrawl.store.integrity import seal_scores
@@ -65,12 +66,12 @@ def _scores(db: Sync, quarter: str, edition: Edition, sites: Mapping[str, Site])
     newest = reads.inspected(db, quarter)
     counts = _counts(db, quarter, edition, newest)
     decisions = reads.decisions(db, quarter)
-    probed = verdicts.decide(db, quarter, edition, sites=sites, runs=newest, at=_at(db, quarter))
-    for site_id in probed:  # the visits say what the crawl could not
-        counts.get(site_id, {}).pop(verdicts.RULE, None)
-    late = late_findings(db, quarter, edition, sites.values())
-    for site_id, more in (*late.items(), *probed.items()):
+    late = late_findings(db, quarter, edition, sites)
+    late_store.save(db, quarter, (one for some in late.values() for one in some), newest)
+    for site_id, more in late.items():
         own = counts.setdefault(site_id, {})
+        for rule in {one.rule for one in more}:  # they say what the crawl could not
+            own.pop(rule, None)
         for name, finding in {one.finding_id: one for one in more}.items():
             decision = decisions.get(site_id, {}).get(name, "")
             own.setdefault(finding.rule, Counter())[finding.outcome, decision] += 1
@@ -110,24 +111,23 @@ def _decided(db: Sync, quarter: str, newest: Mapping[str, str]) -> Iterator[tupl
 
 
 def late_findings(
-    db: Sync, quarter: str, edition: Edition, sites: Iterable[Site]
-) -> Mapping[str, tuple[Finding, ...]]:
-    """Return what imported 找错 messages and a person's decisions say of each site; decisions come first."""
+    db: Sync, quarter: str, edition: Edition, sites: Mapping[str, Site]
+) -> dict[str, tuple[Finding, ...]]:
+    """Return what was found after the crawl: by visits, imported messages and a person's typed decisions.
+
+    Of one rule the findings stand for the inspection's; a typed decision stands for the messages'.
+    """
     messages, typed = held(db, quarter, Message), held(db, quarter, Decision)
     at = _at(db, quarter)
-    known = {site.site_id: site for site in sites}
-    found = {
-        site_id: own
-        for site_id, own in decided_findings(typed, quarter, edition, at).items()
-        if site_id in known
-    }
-    if not messages or MESSAGE_RULE not in edition.rules:
-        return found
-    settled = {one.site_id for one in typed if one.rule == MESSAGE_RULE}
-    for site_id, late in overdue_findings(messages, known.values(), quarter, edition.id, at).items():
-        if site_id not in settled:
-            found[site_id] = (*found.get(site_id, ()), *late)
-    return found
+    found = [verdicts.decide(db, quarter, edition, sites, at), decided_findings(typed, quarter, edition, at)]
+    if messages and MESSAGE_RULE in edition.rules:
+        settled = {one.site_id for one in typed if one.rule == MESSAGE_RULE}
+        asked = [site for site_id, site in sites.items() if site_id not in settled]
+        found.append(overdue_findings(messages, asked, quarter, edition.id, at))
+    whole: dict[str, tuple[Finding, ...]] = {}
+    for site_id, some in (item for part in found for item in part.items() if item[0] in sites):
+        whole[site_id] = (*whole.get(site_id, ()), *some)
+    return whole
 
 
 def _at(db: Sync, quarter: str) -> datetime:

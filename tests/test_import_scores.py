@@ -15,8 +15,10 @@ from openpyxl import Workbook
 from govcrawl.cli import cli
 from govcrawl.imports import Decision, ImportFileError, held, import_file
 from govcrawl.items import Evidence, Finding, Outcome, Site
+from govcrawl.report.faults import faults_of
 from govcrawl.results import score_quarter
-from govcrawl.store import ledger, records
+from govcrawl.scoring import DISMISSED
+from govcrawl.store import ledger, reads, records, verdicts
 from govcrawl.store.client import Sync
 from tests.quarters import EDITION, QUARTER, table
 
@@ -69,6 +71,26 @@ def test_a_typed_fault_costs_its_points_and_closes_its_question(store: Sync, tmp
     assert before["total"] - after["total"] == rule.points
     assert after["unchecked"] < before["unchecked"]
     assert score(store, "b")["total"] == before["total"]
+
+
+def test_a_typed_fault_stands_among_the_findings_for_its_question(store: Sync, tmp_path: Path) -> None:
+    inspected(store)
+    take(
+        store,
+        tmp_path,
+        ("a", "D3.4b", "扣分", "答复推诿", LINK, "张三"),
+        ("b", "D3.4b", "不扣分", "无误", "", ""),
+    )
+    score_quarter(store, "2023Q3", EDITION)
+    (found,) = reads.findings(store, "2023Q3", "a", "D3.4b")
+    assert (found["outcome"], found["evidence"][0]["url"]) == ("failed", LINK)
+    assert [one["outcome"] for one in reads.findings(store, "2023Q3", "b", "D3.4b")] == ["passed"]
+    (fault,) = faults_of(store, "2023Q3", EDITION, AT.date())
+    assert (fault.site_id, fault.rule, fault.observed) == ("a", "D3.4b", "答复推诿")
+    before = score(store, "a")["total"]
+    verdicts.decide(store, "2023Q3", found["finding_id"], DISMISSED, reviewer="李四", note="申诉成立")
+    assert score(store, "a")["total"] == before + (EDITION.rules["D3.4b"].points or 0)
+    assert faults_of(store, "2023Q3", EDITION, AT.date()) == ()
 
 
 def test_typed_passes_bonuses_and_vetoes_count_as_such(store: Sync, tmp_path: Path) -> None:

@@ -101,6 +101,21 @@ def test_repairs_in_seven_working_days_are_in_time(store: Sync) -> None:
 
 
 @pytest.mark.mongo
+def test_pages_read_again_are_no_later_inspection(store: Sync) -> None:
+    one, two = finding("aa", "D4.3a", "http://1/"), finding("aa", "D4.3a", "http://2/")
+    at = datetime(2023, 9, 20, tzinfo=SHANGHAI)
+    inspect(store, at, [one, two], SITES[:1])
+    first = reads.latest_run(store, "2023Q3")
+    inspect(store, at, [two], SITES[:1])  # `recheck --keep` by another edition
+    store.runs.update_one({"_id": reads.latest_run(store, "2023Q3")}, {"$set": {"source": first}})
+    found = repairs_of(store, "2023Q3", EDITION)
+    assert (found.found, found.in_time, found.late, found.open) == (1, 0, 0, 1)
+    inspect(store, datetime(2023, 9, 27, tzinfo=SHANGHAI), [], SITES[:1])
+    found = repairs_of(store, "2023Q3", EDITION)
+    assert (found.found, found.in_time, found.late, found.open) == (1, 1, 0, 0)
+
+
+@pytest.mark.mongo
 def test_repair_lists_name_rule_clause_remedy_deadline_and_show_the_page(store: Sync, tmp_path: Path) -> None:
     shot = io.BytesIO()
     Image.new("RGB", (1200, 900), "grey").save(shot, "PNG")

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from govcrawl.cli import cli
 from govcrawl.items import Evidence, Finding, GovcrawlError, Outcome, Site
 from govcrawl.results import score_quarter
-from govcrawl.store import ledger, reads, records
+from govcrawl.store import integrity, ledger, reads, records
 from govcrawl.store.client import Sync
 from govcrawl.store.integrity import chain_problems
 from govcrawl.store.verdicts import decide
@@ -88,6 +88,19 @@ def test_a_removed_altered_or_reordered_decision_is_named(inspected: Sync) -> No
     inspected.verdicts.replace_one({"_id": second["_id"]}, second)
     inspected.verdicts.delete_one({"_id": first["_id"]})
     assert "is missing or out of order" in problems(inspected)[0]
+
+
+def test_a_decision_cut_off_the_end_of_the_chain_is_named(inspected: Sync) -> None:
+    def told() -> list[str]:
+        return [one for one in integrity.verify(inspected).problems if "verdict" in one]
+
+    for finding in FOUND[:2]:
+        decide(inspected, "2023Q3", finding.finding_id, "dismissed", reviewer="r", note="n")
+    score_quarter(inspected, "2023Q3", EDITION)
+    decide(inspected, "2023Q3", FOUND[2].finding_id, "dismissed", reviewer="r", note="after the scores")
+    assert told() == []
+    inspected.verdicts.delete_many({"seq": {"$gte": 1}})
+    assert [one for one in told() if one.endswith("removed")]
 
 
 def test_a_finding_that_does_not_count_cannot_be_decided(inspected: Sync) -> None:

@@ -20,24 +20,14 @@ SPACED = timedelta(minutes=15)  # visits that follow each other faster are one v
 
 
 def decide(
-    db: Sync,
-    quarter: str,
-    edition: Edition,
-    *,
-    sites: Mapping[str, Site],
-    runs: Mapping[str, str],
-    at: datetime,
+    db: Sync, quarter: str, edition: Edition, sites: Mapping[str, Site], at: datetime
 ) -> dict[str, tuple[Finding, ...]]:
-    """Decide V2 of the sites that were visited, store it, and return the findings by site.
-
-    `runs` is the newest inspection of each site, `at` the monitoring point.
-    """
+    """Return what V2 comes to on the sites that were visited; `at` is the monitoring point."""
     found: dict[str, tuple[Finding, ...]] = {}
     if RULE in bound(edition):
         for site_id, docs in groupby(probes.visits(db, quarter), key=lambda doc: str(doc["site_id"])):
             if site_id in sites:
                 found[site_id] = verdict(sites[site_id], quarter, edition, docs, at)
-    probes.save_late(db, quarter, RULE, (one for some in found.values() for one in some), runs)
     return found
 
 

@@ -13,12 +13,11 @@ from typing import Any
 from govcrawl.imports.working import due
 from govcrawl.items import Outcome
 from govcrawl.quarter import Quarter
-from govcrawl.results import inspected_sites, late_findings
 from govcrawl.scoring import CONFIRMED, DISMISSED
 from govcrawl.standard import Edition
 from govcrawl.store import reads
 from govcrawl.store.client import Sync
-from govcrawl.store.records import finding_doc, key
+from govcrawl.store.records import key
 
 REPAIR_DAYS = 7  # working days from the monitoring point
 
@@ -76,21 +75,26 @@ def faults_of(db: Sync, quarter: str, edition: Edition, at: date) -> tuple[Fault
 
     What a person dismissed is no fault; what a person confirmed or outside data say is one.
     """
-    return tuple(_faults(_standing(db, quarter, edition), edition, due(at, REPAIR_DAYS)))
+    return tuple(_faults(_standing(db, quarter), edition, due(at, REPAIR_DAYS)))
 
 
 def repairs_of(db: Sync, quarter: str, edition: Edition) -> Repairs:
     """Follow the faults of each site's first finished inspection to its newest one.
 
     A fault that a later inspection no longer finds was repaired; in time, where the monitoring point of
-    that inspection is not after the deadline.
+    that inspection is not after the deadline. Pages read again (`recheck --keep`, `relink`) are no later
+    inspection. What was found after the crawl (visits, messages, typed decisions) is not followed: nothing
+    tells when it was repaired.
     """
-    runs = {run["_id"]: datetime.fromisoformat(run["at"]).date() for run in reads.runs(db, quarter)}
+    held = reads.runs(db, quarter)
+    runs = {run["_id"]: datetime.fromisoformat(run["at"]).date() for run in held}
+    sources = {run["_id"]: run.get("source") or run["_id"] for run in held}
     found = in_time = late = left = clean = 0
     states, decisions = reads.inspections(db, quarter), reads.decisions(db, quarter)
     for site_id, order in states.items():
+        last_reading = {sources[run]: run for run in order}
         steps = []
-        for run in order:
+        for run in sorted(last_reading.values(), key=order.index):
             rows = reads.findings_of_run(db, quarter, site_id, run, "failed")
             steps.append((runs[run], _keys(db, edition, rows, decisions.get(site_id, {}), run)))
         first_at, first = steps[0]
@@ -108,7 +112,7 @@ def repairs_of(db: Sync, quarter: str, edition: Edition) -> Repairs:
 
 def open_sites(db: Sync, quarter: str, edition: Edition) -> frozenset[str]:
     """Return the sites whose newest inspection in the quarter found faults: those to inspect again."""
-    return frozenset(fault.site_id for fault in _faults(_standing(db, quarter, edition), edition, date.min))
+    return frozenset(fault.site_id for fault in _faults(_standing(db, quarter), edition, date.min))
 
 
 def compared(db: Sync, quarter: Quarter, edition: Edition, now: Iterable[Fault]) -> Comparison | None:
@@ -154,21 +158,13 @@ def _take(faults: Iterable[Fault], counts: Counter[tuple[str, str, str, str]]) -
     return tuple(taken)
 
 
-def _standing(db: Sync, quarter: str, edition: Edition) -> Iterator[Mapping[str, Any]]:
+def _standing(db: Sync, quarter: str) -> Iterator[Mapping[str, Any]]:
     decisions, newest = reads.decisions(db, quarter), reads.inspected(db, quarter)
     failed = _kept(reads.findings(db, quarter, outcome="failed"), decisions)
     answered = [
         doc for site_id, run in newest.items() for doc in _confirmed(db, decisions.get(site_id, {}), run)
     ]
-    outside = [
-        finding_doc(finding, newest[site_id])
-        for site_id, found in late_findings(
-            db, quarter, edition, inspected_sites(db, quarter).values()
-        ).items()
-        for finding in found
-        if finding.outcome is Outcome.FAILED
-    ]
-    yield from merge(failed, sorted([*answered, *_kept(outside, decisions)], key=_place), key=_place)
+    yield from merge(failed, sorted(answered, key=_place), key=_place)
 
 
 def _kept(

@@ -32,6 +32,7 @@ from govcrawl.store.evidence import names_of
 from govcrawl.store.patience import patient
 
 SITE_PARTS = ("pages", "pictures", "facts", "findings")
+GROWING = ("verdicts",)  # append-only and chained: what came after the seal is no alteration
 AT_ONCE = 10_000  # links a seal: a document holds 16 MiB
 HALF = 32  # bytes of an id, and of a hash
 ENTRY = 2 * HALF
@@ -150,8 +151,9 @@ def seal_missing(db: Sync) -> None:
 
 @patient.sync
 def seal_scores(db: Sync, quarter: str) -> str:
-    """Seal a quarter's scores, summary and later findings as they now are; returns the root."""
+    """Seal a quarter's scores, summary, later findings and decisions as they now are; returns the root."""
     parts = {
+        "verdicts": _entries(db.verdicts.find({"quarter": quarter})),
         "scores": _entries(db.scores.find({"quarter": quarter})),
         "summaries": _entries(db.summaries.find({"_id": quarter})),
         "late_findings": _entries(db.late_findings.find({"quarter": quarter})),
@@ -232,7 +234,7 @@ def verify(db: Sync) -> Verified:
     found.problems += [f"run {run}: its record is removed" for run in missing]
     for quarter in sorted({seal["quarter"] for seal in seals.values() if seal["_id"].endswith(":scores")}):
         own = {"quarter": quarter}
-        parts = {"scores": own, "summaries": {"_id": quarter}, "late_findings": own}
+        parts = {"scores": own, "summaries": {"_id": quarter}, "late_findings": own, "verdicts": own}
         found.problems += _compare(db, seals[f"{quarter}:scores"], parts, found)
     scored = {doc["quarter"] for doc in db.scores.find({}, {"quarter": 1})}
     found.problems += [
@@ -303,7 +305,8 @@ def _differences(
         found.records += 1
         before = wanted.pop(_name(doc), None)
         if before is None:
-            yield f"{where}: {name} {doc['_id']} ({_about(doc)}): added"
+            if name not in GROWING:
+                yield f"{where}: {name} {doc['_id']} ({_about(doc)}): added"
         elif before != digest(doc):
             yield f"{where}: {name} {doc['_id']} ({_about(doc)}): altered"
     for removed in sorted(wanted):

@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from pymongo import ASCENDING, DeleteOne, ReplaceOne
+from pymongo import ASCENDING, ReplaceOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
-from govcrawl.items import Finding, GovcrawlError, Probe, ProbeState
+from govcrawl.items import GovcrawlError, Probe, ProbeState
 from govcrawl.store.client import Async, Document, Sync, clock
 from govcrawl.store.patience import passing
-from govcrawl.store.records import finding_doc, key
+from govcrawl.store.records import key
 
 T = TypeVar("T")
 AT_ONCE = 5000  # documents a write
@@ -302,26 +302,3 @@ def rounds_of(db: Sync, quarter: str) -> list[Document]:
 def log_of(db: Sync, quarter: str) -> list[Entry]:
     """Return the whole log of a quarter in order."""
     return sorted([_entry(doc) for doc in db.probe_log.find({"quarter": quarter})], key=_order)
-
-
-# --- what the visits come to --------------------------------------------------------------------------------
-
-
-def save_late(
-    db: Sync, quarter: str, rule: str, findings: Iterable[Finding], runs: Mapping[str, str]
-) -> None:
-    """Make these the quarter's findings of a rule that is decided after the crawl; each for a site's run."""
-    docs = [
-        finding_doc(one, runs[one.site_id]) | {"_id": key(quarter, "late", one.finding_id)}
-        for one in findings
-    ]
-    for start in range(0, len(docs), AT_ONCE):
-        some = docs[start : start + AT_ONCE]
-        db.late_findings.bulk_write(
-            [ReplaceOne({"_id": doc["_id"]}, doc, upsert=True) for doc in some], ordered=False
-        )
-    held = {doc["_id"] for doc in docs}
-    mine = {"quarter": quarter, "rule": rule}
-    old = [doc["_id"] for doc in db.late_findings.find(mine, {"_id": 1}) if doc["_id"] not in held]
-    if old:
-        db.late_findings.bulk_write([DeleteOne({"_id": name}) for name in old], ordered=False)

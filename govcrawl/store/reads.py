@@ -96,7 +96,7 @@ def findings(
     """Yield the findings of each site's newest finished inspection, by site, rule and finding_id.
 
     So the order does not depend on when or by whom a site was inspected. What a rule came to after the crawl
-    (V2 by a week's visits) stands for what the inspection could say of it.
+    (V2 by a week's visits, a decision that was typed) stands for what the inspection could say of it.
     """
     newest = inspected(db, quarter)
     query: Document = {"quarter": quarter}
@@ -131,7 +131,8 @@ def runs(db: Sync, quarter: str | None = None) -> list[Document]:
 def inspections(db: Sync, quarter: str) -> dict[str, list[str]]:
     """Return the finished inspections of each site in the quarter, oldest first: site_id -> run ids."""
     found: dict[str, list[str]] = {}
-    rows = db.ledger.find({"quarter": quarter, "state": "done"}, {"site_id": 1, "run": 1, "finished_at": 1})
+    query = {"quarter": quarter, "state": "done", "source": None}  # no recheck that is under way
+    rows = db.ledger.find(query, {"site_id": 1, "run": 1, "finished_at": 1})
     for row in rows.sort("finished_at", ASCENDING):
         found.setdefault(row["site_id"], []).append(row["run"])
     return found
