@@ -371,14 +371,20 @@ class SiteSpider(scrapy.Spider):
             )
 
     async def _lower_titles(self, size: int) -> list[str]:
-        """Return titles of drawn lower-level sites, each from its home page."""
+        """Return titles of drawn lower-level sites, one from the home page of each."""
         if self.services.source:
             return list(self._facts.get("lower_titles", ()))
-        below = self.inspection.sample(lower_sites(self.site, self.services.sites), size, "lower-level title")
-        homes = [await self._download(Visit(one.url, Role.HOME)) for one in below]
-        titles = [
-            title for home in homes if not home.error and (title := title_of(home, self.inspection.seed))
-        ]
+        below, draw = lower_sites(self.site, self.services.sites), self.inspection.sample
+        first = draw(below, size, "lower-level title")
+        # A home page may fail or show no dated entries: then another stands in.
+        spare = draw([one for one in below if one not in first], 2 * size, "lower-level title, instead")
+        titles: list[str] = []
+        for one in (*first, *spare):
+            if len(titles) >= size:
+                break
+            home = await self._download(Visit(one.url, Role.HOME))
+            if not home.error and (title := title_of(home, self.inspection.seed)):
+                titles.append(title)
         self._facts["lower_titles"] = titles
         return titles
 
