@@ -865,7 +865,11 @@ def _explain(spec: RuleSpec) -> None:
     ]
     if spec.look_at:
         lines.append(f"  人工核查: {spec.look_at}")
-    if check is None:
+        lines.append(
+            "  no check is bound: untested, never passed, until a person decides (govcrawl import scores)"
+        )
+        lines += [f"  example caught: {spec.caught}", f"  example left alone: {spec.left_alone}"]
+    elif check is None:
         lines.append("  no check is bound: untested, never passed")
     else:
         lines.append(f"  check: {check.name} ({check.scope}): {check.doc}")

@@ -59,6 +59,7 @@ def test_every_rule_can_be_explained_in_chinese(edition: Edition) -> None:
         assert rule.fix.endswith("。")
         assert rule.clause.endswith(rule.indicator)
         assert bool(rule.look_at) == (rule.mode in {"manual", "external"})
+        assert bool(rule.look_at) == bool(rule.caught) == bool(rule.left_alone)
     assert edition.rules["D4.4c"].clause == "扣分指标·功能设计·“我为政府网站找错”答复"
     assert edition.rules["V2"].clause == "单项否决指标·站点无法访问"
     assert len({rule.zh for rule in edition.rules.values()}) >= len(edition.rules) - 1

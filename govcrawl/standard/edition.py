@@ -47,7 +47,9 @@ class RuleSpec:
     mode: str  # automatic, assisted, manual or external
     confidence: str  # A two sources agree, B one source, C recalled, U uncertain
     fix: str
-    look_at: str = ""
+    look_at: str = ""  # what a person looks at, where no program decides; then also an example on either side
+    caught: str = ""
+    left_alone: str = ""
     each: bool = False
     instead_of: str = ""
     all_or_nothing: bool = False
@@ -232,6 +234,8 @@ def _rule(data: Table, indicator: IndicatorSpec, part: PartSpec) -> RuleSpec:
         confidence=read.word("confidence", CONFIDENCES),
         fix=read.text("fix"),
         look_at=read.maybe("look_at", _string) or "",
+        caught=read.maybe("caught", _string) or "",
+        left_alone=read.maybe("left_alone", _string) or "",
         each=read.flag("each"),
         instead_of=read.maybe("instead_of", _string) or "",
         all_or_nothing=read.flag("all_or_nothing"),
@@ -300,6 +304,8 @@ def _prove_rule(rule: RuleSpec, edition: Edition) -> None:
         raise EditionError(f"{where}: {rule.points} points are not above 0 and within the cap of {rule.cap}")
     if rule.mode in {"manual", "external"} and not rule.look_at:
         raise EditionError(f"{where}: is {rule.mode}, so look_at must say what a person looks at")
+    if bool(rule.caught and rule.left_alone) != bool(rule.look_at):
+        raise EditionError(f"{where}: look_at, caught and left_alone belong together")
     if (rule.sample is None) != (not rule.sample_of):
         raise EditionError(f"{where}: sample and sample_of belong together")
     other = edition.rules.get(rule.instead_of)
