@@ -7,13 +7,8 @@ import gzip
 import io
 import json
 import os
-import socket
-import subprocess
-import sys
-import urllib.request
 import zipfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -139,42 +134,3 @@ def test_page_of_a_wacz_is_replayed_in_a_browser(wacz: Path) -> None:
     assert "主办：办公室" in text  # what its script writes, from the record beside the page
     assert package.asked == [SITE.url, f"{SITE.url}foot.js"]
     assert package.refused == ["http://elsewhere.cn/count.gif"]
-
-
-@contextmanager
-def wayback(folder: Path, package: Path) -> Iterator[str]:
-    """Yield the address of pywb, the archives' usual replay server, over a package."""
-    pywb = [sys.executable, "-c", "import sys; from pywb.apps.cli import wayback; wayback(sys.argv[1:])"]
-    manage = [sys.executable, "-c", "import sys; from pywb.manager.manager import main; main(sys.argv[1:])"]
-    for arguments in (["init", "hz"], ["add", "--unpack-wacz", "hz", str(package)]):
-        done = subprocess.run([*manage, *arguments], cwd=folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-    (folder / "config.yaml").write_text("framed_replay: false\n")
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with (folder / "log").open("w") as log:
-        command = [*pywb, "-b", "127.0.0.1", "-p", str(port), "-t", "2"]
-        server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
-    try:
-        address = f"http://127.0.0.1:{port}"
-        while server.poll() is None:
-            with suppress(OSError), urllib.request.urlopen(f"{address}/hz/", timeout=30):
-                break
-        assert server.poll() is None, (folder / "log").read_text()
-        yield f"{address}/hz"
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-@pytest.mark.slow
-def test_page_of_a_wacz_is_replayed_by_the_usual_server(wacz: Path, tmp_path: Path) -> None:
-    pytest.importorskip("pywb", reason="pywb is not installed")
-    folder = tmp_path / "wayback"
-    folder.mkdir()
-    with wayback(folder, wacz) as address:
-        title, colour, text = asyncio.run(shown(f"{address}/20230920000000/{SITE.url}"))
-    assert (title, colour) == ("杭州市人民政府", "rgb(1, 2, 3)")
-    assert "旧闻 2023-08-30" in text
-    assert "主办：办公室" in text
