@@ -21,7 +21,7 @@ from w3lib.html import get_meta_refresh
 from govcrawl.bounds import PathPatterns, markup, nesting
 from govcrawl.cluster.health import BEFORE, ENDED
 from govcrawl.dealings import FORM
-from govcrawl.extract.columns import ColumnType, is_article_url
+from govcrawl.extract.columns import ColumnType, is_article_url, read_columns
 from govcrawl.extract.footer import footer_sources
 from govcrawl.extract.links import absolute
 from govcrawl.extract.lists import ListState, last_page, may_fill, read_rows, unseen_scripts
@@ -57,6 +57,7 @@ _PEOPLE = 40  # leaders' own pages
 _HOME_OPEN = 20  # undated entries of the home page that are opened to date it
 _NOT_STORED = "not_stored"
 _UNSEEN = {_NOT_STORED, NOT_RECORDED}  # never seen by a recheck or a recording: held against no site
+_NEWS = (ColumnType.NEWS, ColumnType.NOTICE)
 _SEARCHES = 8  # pages of the budget kept for the search: form, four titles, one blurred, two from below
 _CLAIM = 600.0  # seconds other workers leave our link targets alone
 _PLANNED_ROLES = frozenset((Role.GUIDE, Role.MESSAGE, Role.LEADER))
@@ -382,11 +383,24 @@ class SiteSpider(scrapy.Spider):
         for one in (*first, *spare):
             if len(titles) >= size:
                 break
-            home = await self._download(Visit(one.url, Role.HOME))
-            if not home.error and (title := title_of(home, self.inspection.seed)):
+            if title := await self._lower_title(one):
                 titles.append(title)
         self._facts["lower_titles"] = titles
         return titles
+
+    async def _lower_title(self, site: Site) -> str:
+        """Return a title from a site's home page, or from its first news column where that shows none."""
+        seed, home = self.inspection.seed, await self._download(Visit(site.url, Role.HOME))
+        if home.error:
+            return ""
+        if title := title_of(home, seed):
+            return title
+        own = read_columns(replace(home, site=site))
+        news = (link for link in own if link.local and link.kind in _NEWS)
+        if (link := next(news, None)) is None:
+            return ""
+        column = await self._download(Visit(link.url, Role.COLUMN))
+        return title_of(column, seed) if column.error == "other_site" else ""  # than the one under inspection
 
     async def _ipv6(self) -> None:
         """Look the site's IPv6 address up, where nothing stands between this machine and the site."""
