@@ -35,6 +35,7 @@ class Server:
         self._cache: OrderedDict[str, Answer] = OrderedDict()
         self._cached = 0
         self._server: asyncio.Server | None = None
+        self.open: set[asyncio.Transport] = set()
 
     async def start(self, port: int = 0) -> int:
         """Listen on 127.0.0.1 and return the port."""
@@ -43,9 +44,14 @@ class Server:
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening and end what is open: a client that was killed closes nothing."""
         if self._server is not None:
             self._server.close()
+        for _ in range(3):  # what was accepted just now gets its transport
+            await asyncio.sleep(0)
+        for transport in tuple(self.open):
+            transport.abort()
+        await asyncio.sleep(0)
         if self.log is not None:
             self.log.flush()
 
@@ -84,11 +90,14 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        self.server.open.add(transport)
         sock = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        if self.transport is not None:
+            self.server.open.discard(self.transport)
         self.transport = None
 
     def data_received(self, data: bytes) -> None:
