@@ -179,17 +179,25 @@ def cost(pattern: re.Pattern[str], attack: tuple[str, str], length: int, *, anch
     return time.process_time() - started
 
 
+def least(
+    pattern: re.Pattern[str], attack: tuple[str, str], length: int, rounds: int, *, anchored: bool
+) -> float:
+    """Return the least disturbed of several measurements."""
+    return min(cost(pattern, attack, length, anchored=anchored) for _ in range(rounds))
+
+
 def growth(pattern: re.Pattern[str], attack: tuple[str, str], *, anchored: bool) -> float:
     """Return what four times the input costs, as a multiple; 0 where long inputs cost next to nothing."""
     length = START
-    while cost(pattern, attack, length, anchored=anchored) < WORTH:
+    while least(pattern, attack, length, 2, anchored=anchored) < WORTH:
         length *= 2
         if length > LONGEST:
             return 0.0
     measured = 99.0
-    for rounds in (1, 3, 3, 3):  # the least disturbed of several measurements
-        single = min(cost(pattern, attack, length, anchored=anchored) for _ in range(rounds))
-        more = min(cost(pattern, attack, TIMES * length, anchored=anchored) for _ in range(rounds))
+    for rounds in (1, 3, 3, 3):
+        # One disturbed measurement of the short input would hide a pattern that backtracks.
+        single = least(pattern, attack, length, 3, anchored=anchored)
+        more = least(pattern, attack, TIMES * length, rounds, anchored=anchored)
         measured = min(measured, more / max(single, 1e-9))
         if measured < GROWTH:
             break
