@@ -11,6 +11,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from itertools import islice
 from typing import Any, TypeVar
 
 from govcrawl.dealings import Dealings
@@ -166,7 +167,7 @@ class Inspection:
             moved=moved,
             wrong=self.watch.lexicon.find(view(page).text),
             harmful=harmful_links(page, self.watch.domains),
-            empty=tuple(link.text for link in empty_links(page)[:EMPTY_SHOWN]),
+            empty=tuple(islice(empty_links(page), EMPTY_SHOWN)),
             marks=sum(mark.state == "present" for mark in read_footer(page).marks.values()),
             leaders=read_leaders(page) if _about_leaders(page) else (),
         )

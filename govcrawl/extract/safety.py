@@ -212,9 +212,8 @@ def _text(anchor: Element) -> str:
     return " ".join("".join(anchor.itertext()).split())[:60]
 
 
-def empty_links(page: Page) -> tuple[Link, ...]:
-    """Return the anchors whose address is empty though they bear a text."""
-    found = []
+def empty_links(page: Page) -> Iterator[str]:
+    """Yield the texts of the anchors whose address is empty though they bear a text."""
     for anchor in view(page).all("a"):
         href = anchor.get("href")
         if href is None or ((bare := href.strip()) and (len(bare) > 12 or not _NO_HOST.fullmatch(bare))):
@@ -222,8 +221,7 @@ def empty_links(page: Page) -> tuple[Link, ...]:
         if anchor.get("onclick") or anchor.get("id"):
             continue
         if len(text := _text(anchor)) >= 2:
-            found.append(Link(href, text, "a"))
-    return tuple(found)
+            yield text
 
 
 _NO_HOST = re.compile(r"https?:/{0,2}|about:blank", re.IGNORECASE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from html import escape
@@ -109,10 +109,13 @@ class View:
     clicked: list[tuple[Element, str]] = field(default_factory=list)  # elements with an onclick, and it
     anchors: list[int] | None = None  # see imprint_anchors
     names: list[tuple[str, Element]] = field(default_factory=list)  # "id class" in lower case
+    distinct: set[str] | None = None  # the same names, once each; see named
 
     def named(self, pattern: re.Pattern[str]) -> list[Element]:
         """Return the elements whose id or class matches a lower-case pattern, in document order."""
-        fitting = {name for name in {name for name, _ in self.names} if _fits(pattern, name)}
+        if self.distinct is None:
+            self.distinct = {name for name, _ in self.names}
+        fitting = set(filter(_fits(pattern), self.distinct))
         return [item for name, item in self.names if name in fitting] if fitting else []
 
     def of(self, element: Element) -> str:
@@ -234,10 +237,10 @@ def _conceals(style: str) -> bool:
     return ("none" in style or "hidden" in style) and _HIDING.search(style[:2000]) is not None
 
 
-@lru_cache(maxsize=16_384)
-def _fits(pattern: re.Pattern[str], name: str) -> bool:
-    """Tell whether a pattern is in a name; the pages of a site share their names."""
-    return pattern.search(name) is not None
+@lru_cache(maxsize=64)
+def _fits(pattern: re.Pattern[str]) -> Callable[[str], bool]:
+    """Return the test whether a pattern is in a name; the pages of a site share their names."""
+    return lru_cache(maxsize=4096)(lambda name: pattern.search(name) is not None)
 
 
 class _Buffer:

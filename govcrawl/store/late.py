@@ -15,11 +15,8 @@ AT_ONCE = 5000  # documents a write
 
 def save(db: Sync, quarter: str, findings: Iterable[Finding], runs: Mapping[str, str]) -> None:
     """Make these all the quarter's findings made after the crawl; each stands under its site's run."""
-    docs = {
-        key(quarter, "late", one.finding_id): finding_doc(one, runs[one.site_id])
-        | {"_id": key(quarter, "late", one.finding_id)}
-        for one in findings
-    }
+    named = ((key(quarter, "late", one.finding_id), one) for one in findings)
+    docs = {name: finding_doc(one, runs[one.site_id]) | {"_id": name} for name, one in named}
     old = [doc["_id"] for doc in db.late_findings.find({"quarter": quarter}, {"_id": 1})]
     writes: list[ReplaceOne[Document] | DeleteOne] = [
         ReplaceOne({"_id": name}, doc, upsert=True) for name, doc in docs.items()
