@@ -86,7 +86,7 @@ class Documents:
             self._add_document(page, kind)
 
     def _add_document(self, page: Page, kind: ColumnType) -> None:
-        title = _title(page)
+        title = read_article(page).title
         explains = kind is ColumnType.INTERPRETATION or is_interpretation(title)
         if explains or kind is ColumnType.POLICY or is_policy(title):
             media = read_media(page) if explains else ()
@@ -201,16 +201,6 @@ class Documents:
 def _same(one: str, other: str) -> bool:
     """Tell whether two addresses are one, the scheme aside."""
     return bool(one) and one.partition("://")[2] == other.partition("://")[2]
-
-
-def _title(page: Page) -> str:
-    """Return what a document is called; a logo that bears the site's name as a heading is passed over."""
-    title = read_article(page).title
-    if page.site.name not in title or len(title) > len(page.site.name) + _SITE_WORDS:
-        return title
-    heads = view(page).nodes.get("title", ())
-    whole = " ".join((heads[0].text_content() if heads else title).split())
-    return _SPLIT.split(whole)[0] or title
 
 
 def _is_file(url: str) -> bool:
