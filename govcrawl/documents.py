@@ -28,7 +28,6 @@ from govcrawl.extract.policies import (
     quoted_names,
     read_references,
 )
-from govcrawl.extract.text import view
 from govcrawl.items import Page, Role, Row
 
 KINDS = (ColumnType.POLICY, ColumnType.INTERPRETATION, ColumnType.DATA)
