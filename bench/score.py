@@ -83,8 +83,7 @@ def fill(db: Sync, sites: list[Site], each: int) -> None:
     at = datetime(2023, 9, 30, tzinfo=UTC)
     ids = [site.site_id for site in sites]
     run = ledger.open_run(db, QUARTER, at=at, edition=EDITION.id, roster_sha="bench", site_ids=ids)
-    for start in range(0, len(sites), AT_ONCE):
-        ledger.plan(db, run, sites[start : start + AT_ONCE])
+    ledger.plan(db, run, sites)
     docs: list[dict[str, Any]] = []
     for site in sites:
         own = [finding_doc(one, run) for one in findings_of(site, each, at)]

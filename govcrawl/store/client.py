@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,8 +11,9 @@ from typing import Any, TypeAlias
 
 from bson.codec_options import TypeCodec, TypeRegistry
 from bson.decimal128 import Decimal128
-from pymongo import AsyncMongoClient, MongoClient
+from pymongo import AsyncMongoClient, DeleteOne, MongoClient, ReplaceOne
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import ConfigurationError, ConnectionFailure, InvalidURI, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
@@ -25,6 +26,7 @@ Async: TypeAlias = AsyncDatabase[Document]
 
 DATABASE = "govcrawl"  # where the URI names none
 REACH = 4000  # milliseconds to find a server
+WRITES = 1000  # documents a write
 ANSWER = 60_000  # milliseconds for one answer: a dead connection must not hang a crawl for ever
 
 REFUSALS = {13: "this user lacks the rights to read and write", 18: "user name or password not accepted"}
@@ -81,6 +83,21 @@ def connect_async(uri: str) -> Async:
     """Return the URI's database for use in one event loop; connects at the first operation."""
     client: AsyncMongoClient[Document] = AsyncMongoClient(uri, **_options())
     return client.get_default_database(DATABASE)
+
+
+def replace_all(collection: Collection[Document], query: Document, docs: Iterable[Document]) -> None:
+    """Make these all the documents that a query finds; each has a string for its `_id`.
+
+    What is to go is named one by one: a query for all but thousands of names takes a database minutes.
+    """
+    fresh = {doc["_id"]: doc for doc in docs}
+    old = [doc["_id"] for doc in collection.find(query, {"_id": 1})]
+    writes: list[ReplaceOne[Document] | DeleteOne] = [
+        ReplaceOne({"_id": name}, doc, upsert=True) for name, doc in fresh.items()
+    ]
+    writes += [DeleteOne({"_id": name}) for name in old if name not in fresh]
+    for start in range(0, len(writes), WRITES):
+        collection.bulk_write(writes[start : start + WRITES], ordered=False)
 
 
 def ping(uri: str) -> None:

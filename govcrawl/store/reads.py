@@ -9,10 +9,10 @@ from typing import Any
 
 from gridfs import GridFSBucket
 from gridfs.errors import NoFile
-from pymongo import ASCENDING, DESCENDING, ReplaceOne
+from pymongo import ASCENDING, DESCENDING
 
 from govcrawl.store.blobs import BUCKET, Blob
-from govcrawl.store.client import Document, Sync, connect
+from govcrawl.store.client import Document, Sync, connect, replace_all
 from govcrawl.store.ledger import counts as run_counts
 
 __all__ = [
@@ -43,7 +43,7 @@ __all__ = [
     "summary",
 ]
 
-AT_ONCE = 1000  # documents a write
+AT_ONCE = 1000  # documents a query
 
 
 def latest_run(db: Sync, quarter: str) -> str | None:
@@ -183,13 +183,8 @@ def frozen(db: Sync, quarter: str) -> list[Document]:
 
 def save_scores(db: Sync, quarter: str, scores: Iterable[Mapping[str, Any]]) -> None:
     """Make these the quarter's scores; each needs a `site_id`, Decimals stay exact."""
-    docs = [{**score, "_id": f"{quarter}:{score['site_id']}", "quarter": quarter} for score in scores]
-    for start in range(0, len(docs), AT_ONCE):
-        some = docs[start : start + AT_ONCE]
-        db.scores.bulk_write(
-            [ReplaceOne({"_id": doc["_id"]}, doc, upsert=True) for doc in some], ordered=False
-        )
-    db.scores.delete_many({"quarter": quarter, "_id": {"$nin": [doc["_id"] for doc in docs]}})
+    docs = ({**score, "_id": f"{quarter}:{score['site_id']}", "quarter": quarter} for score in scores)
+    replace_all(db.scores, {"quarter": quarter}, docs)
 
 
 def scores(db: Sync, quarter: str, site: str | None = None) -> Iterator[Document]:

@@ -12,9 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pymongo
-from pymongo import ReplaceOne
 
-from govcrawl.store.client import Document, Sync
+from govcrawl.store.client import Document, Sync, replace_all
 
 SITES = 50  # sites counted by one query: the embedded server holds their findings in memory
 LONG = 600.0  # seconds: the embedded server counts millions of documents one by one
@@ -68,11 +67,7 @@ def _recount(db: Sync, run: str, site_ids: Sequence[str]) -> None:
     each = {name: f"${name}" for name in ("quarter", "site_id", "edition", "rule", "outcome")}
     stages: list[Document] = [{"$match": mine}, {"$group": {"_id": each, "n": {"$sum": 1}}}]
     counted = db.findings.aggregate(stages, allowDiskUse=True)
-    fresh = tallied(run, (doc["_id"] | {"n": doc["n"]} for doc in counted))
-    db.tallies.delete_many(mine | {"_id": {"$nin": [doc["_id"] for doc in fresh]}})
-    if fresh:
-        writes = [ReplaceOne({"_id": doc["_id"]}, doc, upsert=True) for doc in fresh]
-        db.tallies.bulk_write(writes, ordered=False)
+    replace_all(db.tallies, mine, tallied(run, (doc["_id"] | {"n": doc["n"]} for doc in counted)))
 
 
 def read(db: Sync, edition: str, newest: Mapping[str, str]) -> Iterator[tuple[str, list[list[Any]]]]:
