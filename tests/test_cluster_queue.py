@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from threading import Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 import pytest
@@ -53,6 +53,46 @@ def test_dispatching_twice_changes_nothing(store: Sync) -> None:
     assert row is not None
     assert queue.enqueue(store, run, sites(3), project="govcrawl") == 0
     assert node(store).count() == 2
+
+
+def test_what_waits_is_right_while_a_beat_writes_it_down(
+    store: Sync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispatched(store, sites(3))
+    one = node(store)
+    one.take()
+    met = Event()
+
+    class Seen:
+        lock = Lock()
+
+        def __enter__(self) -> None:
+            if not self.lock.acquire(blocking=False):
+                met.set()
+                self.lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            self.lock.release()
+
+    def beat() -> None:
+        one.beat({})
+        met.set()
+
+    beats = Thread(target=beat)
+    runs = one.runs
+
+    def read() -> list[dict[str, Any]]:  # and the beat comes between this and what was taken since
+        found = runs()
+        beats.start()
+        assert met.wait(30)
+        return found
+
+    monkeypatch.setattr(one, "_counting", Seen())
+    monkeypatch.setattr(one, "runs", read)
+    assert one.count() == 2
+    beats.join()
+    monkeypatch.undo()
+    assert one.count() == 2
 
 
 def test_sites_go_out_in_the_order_of_the_roster_each_once(store: Sync) -> None:

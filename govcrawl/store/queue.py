@@ -9,6 +9,7 @@ read from there in windows of bounded range: taking one costs the same with ten 
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -108,11 +109,12 @@ class Queue:
         self.kind = kind
         self.seconds = seconds
         self._taken: Counter[str] = Counter()  # since the last heartbeat, by run: one write instead of many
+        self._counting = threading.Lock()  # what was taken is counted here or in the database, never twice
 
     def of(self, project: str) -> Queue:
         """Return the queue of another project on the same node."""
         found = Queue(self.db, self.node, replace(self.kind, project=project), seconds=self.seconds)
-        found._taken = self._taken
+        found._taken, found._counting = self._taken, self._counting
         return found
 
     def now(self) -> datetime:
@@ -127,7 +129,8 @@ class Queue:
 
     def count(self) -> int:
         """Return how many jobs wait."""
-        return sum(max(0, one["waiting"] - self._taken[one["_id"]]) for one in self.runs())
+        with self._counting:
+            return sum(max(0, one["waiting"] - self._taken[one["_id"]]) for one in self.runs())
 
     def pending(self) -> list[Document]:
         """Return what waits: by the priority of its run, then in the run's order."""
@@ -176,7 +179,8 @@ class Queue:
             if not self.db.ledger.update_one(mine, change).modified_count:
                 self.let_go(owner)
                 continue
-            self._taken[row["run"]] += 1
+            with self._counting:
+                self._taken[row["run"]] += 1
             _log(self.db, row, "leased", owner, now)
             return row | lease | {"attempts": row["attempts"] + 1, "seq": row.get("seq", 0) + 1}
         return None
@@ -334,9 +338,10 @@ class Queue:
 
     def beat(self, facts: Mapping[str, Any]) -> Document:
         """Record that this node lives, with what it says of itself; returns what operators want of it."""
-        for run, count in list(self._taken.items()):
-            self.db.queues.update_one({"_id": run}, {"$inc": {"waiting": -count}})
-            del self._taken[run]
+        with self._counting:
+            for run, count in list(self._taken.items()):
+                self.db.queues.update_one({"_id": run}, {"$inc": {"waiting": -count}})
+                del self._taken[run]
         found = self.db.nodes.find_one_and_update(
             {"_id": self.node},
             {"$set": dict(facts) | {"beat_at": self.now()}, "$setOnInsert": {"draining": False}},
