@@ -165,6 +165,7 @@ def test_the_organiser_of_an_event_is_not_the_sites(trap):
         "热线：12345",
         "<a href='/lxwm/'>联系我们</a>",
         "联系我们：020-12345",
+        "市气象局 0571-8525 0000",
     ],
 )
 def test_contact(text):
@@ -200,7 +201,7 @@ def test_party_and_government_mark(markup):
         "<!-- <a href='http://bszs.conac.cn/sitename?method=show&id=06'></a> -->",
         "<span id='_ideConac'></span>",
         "<script>// document.write(unescape(\"%3Cscript src='http://dcs.conac.cn/js/1.js'%3E\"));</script>",
-        "<img src='red.png'>",
+        "<img src='red.jpg'>",
         "<a href='http://www.hangzhou.gov.cn/'>党政机关网站</a>",
     ],
 )
@@ -236,6 +237,7 @@ def test_find_error_entry(markup):
         "<span onclick='fix()'>【我要纠错】</span>",
         "<script>function openJiuCuo(){ window.open('../jc/', '纠错'); }</script>",
         "<a href='#'>我为政府网站找错</a>",
+        "<span id='_span_jiucuo'></span>",
     ],
 )
 def test_no_find_error_entry(markup):
@@ -249,6 +251,10 @@ def test_no_find_error_entry(markup):
         ("<a style='display:none' href='https://zfwzgl.www.gov.cn/exposure/jiucuo.html'>x</a>", "find_error"),
         ("<div style='display:none'>网站标识码：3301000001</div>", "site_code"),
         ("<a href=''><img src='jiucuo.png'></a>", "find_error"),
+        ("<span id='_span_jiucuo'><a><img src='/images/jc.png'></a></span>", "find_error"),
+        ("<span id='_ideConac'><img src='/images/b1.png'></span>", "party_government_mark"),
+        ("<img src='/images/red.png'>", "party_government_mark"),
+        ("<a href='#'><img src='/static/dzjg.png'></a>", "party_government_mark"),
     ],
 )
 def test_a_hidden_or_dead_mark_is_left_to_a_person(markup, name):

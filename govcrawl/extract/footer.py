@@ -224,7 +224,7 @@ _NO_UNIT = re.compile(
 _PHONE = re.compile(
     r"(?:电\s?话|热\s?线|传\s?真|联系我们|联系方式|联系人?|总机|咨询|举报|值班|手机)"
     r"(?:(?![备码])[^\dA-Za-z\n]){0,24}(?:\(?0\d{2,3}\)?\s?[-—－]{0,2}\s?)?[1-9]\d{4,10}(?!\d)"
-    r"|(?<!\d)0\d{2,3}\s?[-—－]{1,2}\s?[1-9]\d{6,7}(?!\d)"
+    r"|(?<!\d)0\d{2,3}\s?[-—－]{1,2}\s?[1-9]\d{2,3}\s?\d{4}(?!\d)"
 )
 _ADDRESS = re.compile(r"地\s?址\s?[:：]\s?[\u4e00-\u9fff][^\s|]{3,}")
 _MAIL = re.compile(r"[\w.+-]{2,40}(?:@|\(at\))[\w-]{1,40}\.[a-z]{2,6}", re.IGNORECASE)
@@ -238,6 +238,12 @@ _ENTRY = re.compile(
     r"(?:^|/)jiucuo(?:\.min)?\.js|\bLink\(\s?['\"](?:bm\d{8}|\d{10})['\"]",
     re.IGNORECASE,
 )
+_CONAC_FILE = re.compile(r"^(?:red|blue)\.png$|dz_?jg|dangzheng")  # the register's own files, and usual names
+_NEAR = 200  # text between the row of badges and the lines of a footer
+_FILLED = {  # where the two official scripts write
+    "find_error": re.compile(r"(?:^| )_span_jiucuo(?: |$)"),
+    "party_government_mark": re.compile(r"(?:^| )_ideconac(?: |$)"),
+}
 _ENTRY_NAME = re.compile(r"政府网站找错")
 _TARGET = re.compile(r"conac|beian|jiucuo|zfwz|exposure|Link\(")
 _CLICKED = re.compile(r"conac|jiucuo|Link\(|recordcode|zfwz|exposure")
@@ -249,6 +255,7 @@ def _search(piece: _Piece, found: _Found) -> None:
     _links(piece, found)
     _images(piece, found)
     _scripts(piece, found)
+    _filled(piece, found)
     _hidden_texts(piece, found)
 
 
@@ -327,6 +334,7 @@ def _leads(target: str) -> bool:
 
 def _images(piece: _Piece, found: _Found) -> None:
     of = piece.view
+    near = len(of.text) - len(piece.zone) - _NEAR
     for image in of.nodes.get("img", ()):
         source = image.get("src") or ""
         label = f"{image.get('alt') or ''} {image.get('title') or ''}".strip()
@@ -336,6 +344,8 @@ def _images(piece: _Piece, found: _Found) -> None:
         if label:
             _label(label, found, where)
         name = source.rsplit("/", 1)[-1].lower()
+        if _CONAC_FILE.search(name) and of.spans.get(image, (0, 0))[0] >= near:
+            found.add("party_government_mark", source, "hidden")
         if "jiucuo" in name or "找错" in label:
             _entry_image(image, label, found, where)
 
@@ -374,6 +384,13 @@ def _scripts(piece: _Piece, found: _Found) -> None:
             code = script.get("sitecode") or ""
             if re.fullmatch(r"(?:bm|BM)\d{8}|\d{10}", code):
                 found.add("site_code", code.lower(), where)
+
+
+def _filled(piece: _Piece, found: _Found) -> None:
+    """What stands where an official script writes may be its mark, put there by another script."""
+    for mark, place in _FILLED.items():
+        if any(len(item) for item in piece.view.named(place)):
+            found.add(mark, "", "hidden")
 
 
 def _packed(text: str) -> str:
