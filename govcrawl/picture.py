@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 from collections.abc import Sequence
 from functools import lru_cache
+
+# Pillow then keeps the memory of two pictures: fresh pages of the system cost a quarter of composing one.
+os.environ.setdefault("PILLOW_BLOCKS_MAX", "2")
 
 from PIL import Image, ImageDraw, ImageFont
 
