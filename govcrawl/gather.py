@@ -63,7 +63,7 @@ class PoliteHandler(BoundedHandler):
         if services.recording is not None:
             return services.recording.respond(request)
         if services.options.proxy:
-            request.meta.setdefault("proxy", services.options.proxy)
+            request.meta["proxy"] = services.options.proxy
         while True:
             try:
                 response, elapsed = await self._in_turn(services, request)

@@ -41,6 +41,8 @@ DOWNLOAD_DELAY = 0  # govcrawl.pace keeps the gaps, per host and per address ove
 CONCURRENT_REQUESTS = 16
 CONCURRENT_REQUESTS_PER_DOMAIN = 16  # the pace holds it to Options.per_host
 ROBOTSTXT_OBEY = True  # lifted per site where the roster says the office is authorised
+# PoliteHandler sets the proxy of the options; one from the environment would go past the egress guard.
+HTTPPROXY_ENABLED = False
 COOKIES_ENABLED = False  # an anonymous visitor's first visit is what the standard judges
 RETRY_ENABLED = False  # SiteSpider retries with growing waits and keeps each try; this one retries at once
 METAREFRESH_ENABLED = False  # SiteSpider follows them knowing what page it is on
