@@ -257,9 +257,9 @@ def crawl(arguments: Sequence[str]) -> int:
 def serve() -> None:
     """Load the project and fork its crawls."""
     preload()
-    import gc  # noqa: PLC0415
+    from govcrawl.processes import spare_collector  # noqa: PLC0415
 
-    gc.freeze()  # what all share stays shared: the collector would touch each page
+    spare_collector()  # and what all share stays shared: the collector would touch each page
     Server().run()
 
 
