@@ -1,4 +1,7 @@
-"""Sites for the inspection bench: of one shape, 301 pages of about 25 kB with sixty links, half of them twice."""
+"""Sites for the inspection bench: of one shape, 301 pages of about 25 kB with sixty links, half of them twice.
+
+Each page names its site's domain, so that no two sites have a page in common.
+"""
 
 # ruff: noqa: E501  (markup in long lines)
 from __future__ import annotations
@@ -54,19 +57,19 @@ class SiteFarm:
         if host not in self._known:
             return Answer(404, b"<html><body>404</body></html>")
         if path == "/":
-            return self._page("首页", -1, range(0, ENTRIES * len(COLUMNS), 16))
+            return self._page(host, "首页", -1, range(0, ENTRIES * len(COLUMNS), 16))
         kind, _, rest = path.strip("/").partition("/")
         if kind == "col" and rest.isdigit() and int(rest) < len(COLUMNS):
             column = int(rest)
-            return self._page(COLUMNS[column], column, range(column * ENTRIES, (column + 1) * ENTRIES))
+            return self._page(host, COLUMNS[column], column, range(column * ENTRIES, (column + 1) * ENTRIES))
         number = rest.removesuffix(".html")
         if kind == "art" and number.isdigit() and int(number) < ENTRIES * len(COLUMNS):
             entry = int(number)
             near = range(entry, entry + _SHOWN)
-            return self._page(_title(entry), entry // ENTRIES, near, entry)
+            return self._page(host, _title(entry), entry // ENTRIES, near, entry)
         return Answer(404, b"<html><body>404</body></html>")
 
-    def _page(self, title: str, column: int, entries: range, entry: int = -1) -> Answer:
+    def _page(self, host: str, title: str, column: int, entries: range, entry: int = -1) -> Answer:
         total = ENTRIES * len(COLUMNS)
         menu = "".join(f'<li><a href="/col/{number}">{name}</a></li>' for number, name in enumerate(COLUMNS))
         rows = "".join(
@@ -75,7 +78,7 @@ class SiteFarm:
         )
         kind = COLUMNS[column] if column >= 0 else ""
         tags = (
-            '<meta name="SiteName" content="示例市人民政府"><meta name="SiteDomain" content="example.gov.cn">'
+            f'<meta name="SiteName" content="示例市人民政府"><meta name="SiteDomain" content="{host}">'
             '<meta name="SiteIDCode" content="3399000001">'
             f'<meta name="ColumnName" content="{kind}"><meta name="ColumnType" content="{kind}">'
             f'<meta name="ColumnKeywords" content="{kind}"><meta name="ColumnDescription" content="{kind}">'

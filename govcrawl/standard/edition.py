@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
-from functools import partial
+from functools import lru_cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import TypeVar
@@ -130,6 +130,16 @@ def load_edition(path: Path | None = None) -> Edition:
     Raises EditionError when the file is unreadable, a value is unknown, a code appears twice, points exceed
     their cap, or caps, categories and totals do not add up.
     """
+    return _loaded(path) if path else _in_force()
+
+
+@lru_cache(maxsize=1)
+def _in_force() -> Edition:
+    """The edition in force: loaded once, also for the crawls a cluster node forks."""
+    return _loaded(None)
+
+
+def _loaded(path: Path | None) -> Edition:
     source = path.name if path else "2019-19.toml"
     try:
         return _edition(_table(tomllib.loads(_text(path)), "file"))
