@@ -4,6 +4,7 @@ Measured is all that happens to a page after it arrived: decoding, parsing, its 
 inspection makes of it, and all page rules. Pages: the saved ones of that size in the folder of
 `make accuracy`, where there is one, and generated ones. Each is read once unmeasured, then in rounds from its
 bytes; a page's figure is the median of its rounds (`least_`: the least disturbed round, for a busy machine).
+What a worker remembers from a site's other pages, its names and the scripts they share, is known here too.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from govcrawl.extract.footer import MARKS, footer_sources, read_footer
+from govcrawl.extract.text import written as script_markup
 from govcrawl.items import Page, Site
 
 SITE = Site("hz", "杭州市人民政府", "portal", "city", "330100", "", "http://www.hangzhou.gov.cn/")
@@ -288,6 +289,15 @@ def test_a_footer_that_an_inline_script_writes_is_read(code):
 
 
 URL = "http://www.hangzhou.gov.cn/script/0/1809041039067814.js"
+
+
+def test_a_script_that_pages_share_is_read_once():
+    code = "<script>document.write('<p>网站标识码：3301000001</p>')</script>"
+    first, second = (script_markup(page(code)) for _ in range(2))
+    assert first[0].view is second[0].view
+    long = code.replace("<p>", f"<p>{'长' * 20_000}")
+    first, second = (script_markup(page(long)) for _ in range(2))
+    assert (first[0].view is second[0].view, first[0].view.text) == (False, second[0].view.text)
 
 
 def test_a_footer_in_an_unread_script_is_unseen_not_absent():

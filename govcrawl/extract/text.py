@@ -342,6 +342,7 @@ _INTERPOLATED = re.compile(r"\$\{[^{}]*\}")
 _PLAIN = {"n": "\n", "t": "\t", "r": "\r", "b": "", "f": "", "v": "", "0": ""}
 _MARKUP = re.compile(r"<\s?/?[a-zA-Z]")
 _SCRIPT_LIMIT = 300_000
+_SHARED = 20_000  # characters of a script that is remembered
 
 
 def script_strings(source: str) -> Iterator[str]:
@@ -407,9 +408,8 @@ def written(page: Page) -> tuple[Written, ...]:
         if text.lstrip()[:1] == "<":
             inner = walk(parse(text))
             found += [Written(inner, "frame"), *_by_scripts(inner, "frame")]
-        elif markup := written_markup(text):
-            inner = walk(parse(markup))
-            found += [Written(inner, "included"), *_by_scripts(inner, "included")]
+        elif (shown := _shown(text, marks=False)) is not None:
+            found += [Written(shown, "included"), *_by_scripts(shown, "included")]
     page.cache["written"] = tuple(found)
     return tuple(found)
 
@@ -417,12 +417,24 @@ def written(page: Page) -> tuple[Written, ...]:
 def _by_scripts(of: View, where: str) -> Iterator[Written]:
     for script in of.nodes.get("script", ()):
         source = script.text
-        if source and _speaks(source) and _speaks(markup := written_markup(source)):
-            yield Written(walk(parse(markup)), where)
+        if source and _speaks(source) and (shown := _shown(source, marks=True)) is not None:
+            yield Written(shown, where)
 
 
 def _speaks(source: str) -> bool:
     return any(word in source for word in _PARTS)
+
+
+def _shown(source: str, *, marks: bool) -> View | None:
+    """Return the markup a script writes, if any; with `marks` only where it speaks of a header or footer."""
+    return (_read_script if len(source) <= _SHARED else _read_script.__wrapped__)(source, marks=marks)
+
+
+@lru_cache(maxsize=128)
+def _read_script(source: str, *, marks: bool) -> View | None:
+    """The pages of a site share their scripts: each is read once."""
+    markup = written_markup(source)
+    return walk(parse(markup)) if markup and (not marks or _speaks(markup)) else None
 
 
 def _unescape(text: str) -> str:
