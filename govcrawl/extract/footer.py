@@ -196,7 +196,7 @@ _ICP = re.compile(
     re.IGNORECASE,
 )
 _POLICE = re.compile(
-    rf"[{_PROVINCE}]?\s?(?:公网\s?安\s?备|公安\s?网\s?备|公安备|公网备|公安(?:机关)?(?:联网|互联网|网络)?备)[^\d\n]{{0,14}}"
+    rf"[{_PROVINCE}]?\s?(?:公网\s?安\s?备|公安\s?网\s?备|公安备|公网备|公安(?:机关|部)?(?:联网|互联网|网络)?备)[^\d\n]{{0,14}}"
     r"\d{8,14}(?:\s?-\s?\d{1,6})?\s?号?"
 )
 _POLICE_LINK = re.compile(
@@ -221,13 +221,14 @@ _ORGANIZER = (
 _NO_UNIT = re.compile(
     r"^(?:承办|协办|单位|版权|联合|共同|技术|网站标识|.*(?:ICP|公网安备|\d{5})|.*(?:活动|大赛|比赛|论坛|会议|培训|讲座|展览|仪式|晚会)$)"
 )
+_OPENING, _CLOSING = re.compile("[(（]"), re.compile("[)）]")
 _PHONE = re.compile(
     r"(?:电\s?话|热\s?线|传\s?真|联系我们|联系方式|联系人?|总机|咨询|举报|值班|手机)"
-    r"(?:(?![备码])[^\dA-Za-z\n]){0,24}(?:\(?0\d{2,3}\)?\s?[-—－]{0,2}\s?)?[1-9]\d{4,10}(?!\d)"
+    r"(?:(?![备码])[^\dA-Za-z\n]){0,24}(?:[(（]?0\d{2,3}[)）]?\s?[-—－]{0,2}\s?)?[1-9]\d{4,10}(?!\d)"
     r"|(?<!\d)0\d{2,3}\s?[-—－]{1,2}\s?[1-9]\d{2,3}\s?\d{4}(?!\d)"
 )
 _ADDRESS = re.compile(r"地\s?址\s?[:：]\s?[\u4e00-\u9fff][^\s|]{3,}")
-_MAIL = re.compile(r"[\w.+-]{2,40}(?:@|\(at\))[\w-]{1,40}\.[a-z]{2,6}", re.IGNORECASE)
+_MAIL = re.compile(r"[\w.+-]{2,40}(?:[@＠#]|\(at\))[\w-]{1,40}\.[a-z]{2,6}", re.IGNORECASE)
 _CONTACT_LINK = re.compile(r"^(?:联系|联络)(?:我们|方式|本站|电话|网站)$|^(?:站长|网管|管理员)信箱$")
 _CONAC = re.compile(
     r"bszs\.conac\.cn|dcs\.conac\.cn|conac\.cn/(?:sitename|js|image)|/(?:CA)\d{15,40}\w{0,40}\.js"
@@ -277,7 +278,9 @@ def _texts(piece: _Piece, found: _Found) -> None:
 def _organizer(zone: str) -> str:
     for pattern in _ORGANIZER:
         for match in pattern.finditer(zone):
-            unit = match[1].strip("、·()（） ").removesuffix("主办")
+            unit = match[1].strip("、· ").removesuffix("主办")
+            if len(_OPENING.findall(unit)) != len(_CLOSING.findall(unit)):
+                unit = unit.strip("()（）")
             if len(unit) >= 3 and not _NO_UNIT.match(unit):
                 return unit
     return ""

@@ -281,7 +281,7 @@ class _Buffer:
 # Every alternative begins with a character of its own: the engine skips all other text.
 _REGISTERED = re.compile(
     r"I[Cc][Pp][)）]?\s?备[^\d\n]{0,10}\d{5}|i[Cc][Pp][)）]?\s?备[^\d\n]{0,10}\d{5}"
-    r"|网安备[^\d\n]{0,10}\d{6}|公(?:安\s?网备|安(?:机关)?备案?|网备案?)[^\d\n]{0,10}\d{6}"
+    r"|网安备[^\d\n]{0,10}\d{6}|公(?:安\s?网备|安(?:机关|部)?备案?|网备案?)[^\d\n]{0,10}\d{6}"
     r"|标识码[^\w]{0,4}\w{0,2}\d{8}"
 )
 _CLAIMED = re.compile(
