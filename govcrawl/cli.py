@@ -33,6 +33,7 @@ from govcrawl.registry import Rule
 from govcrawl.results import mean_range, occurrences, score_of, score_quarter
 from govcrawl.scoring import CONFIRMED, DISMISSED
 from govcrawl.sites import import_roster, load_sites
+from govcrawl.sites.hosts import load_hosts
 from govcrawl.standard import Edition, RuleSpec, load_edition
 from govcrawl.store import evidence as store_evidence
 from govcrawl.store import integrity, readings, reads, verdicts
@@ -140,6 +141,7 @@ def opened(mongo: str) -> Iterator[Sync]:
 @click.option(
     "--domains", type=_FILE, default=None, help="Domains no page should lead to; default: a sample."
 )
+@click.option("--hosts", type=_FILE, default=None, help="Public addresses of sites, as in /etc/hosts (D4.9).")
 @click.option(
     "--workers", type=click.IntRange(1, 256), default=None, help="Worker processes; default: one per core."
 )
@@ -191,7 +193,10 @@ def inspect(site_ids: tuple[str, ...], **given: Any) -> None:
         request_log=str(given["request_log"].resolve()) if given["request_log"] else "",
         workers=given["workers"] or os.cpu_count() or 1,
         **({} if given["screenshots"] is None else {"screenshots": given["screenshots"]}),
+        **({"hosts": str(given["hosts"].resolve())} if given["hosts"] else {}),
     )
+    if options.hosts:
+        load_hosts(Path(options.hosts))
     with resolve(given["mongo"] or None) as uri, connected(uri) as db:
         if given["recheck_open"]:
             sites = _still_open(db, str(quarter), edition, sites)

@@ -16,12 +16,14 @@ _OWN = {
     "edition": ("govcrawl.standard", "2019-19.toml"),
     "lexicon": ("govcrawl.extract", "lexicon.txt"),
     "domains": ("govcrawl.extract", "domains.txt"),
+    "hosts": ("govcrawl.sites", ""),  # nothing does: DNS is asked
 }
 
 
 def read_inputs(options: Options) -> dict[str, bytes]:
-    """Return the bytes of edition, lexicon and domains an inspection goes by, those of the package too."""
-    return {name: _read(str(getattr(options, name)), *own) for name, own in _OWN.items()}
+    """Return the bytes of the files an inspection goes by, of the package where it has its own."""
+    given = {name: str(getattr(options, name)) for name in _OWN}
+    return {name: _read(given[name], *own) for name, own in _OWN.items() if given[name] or own[1]}
 
 
 def _read(path: str, package: str, own: str) -> bytes:

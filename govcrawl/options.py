@@ -31,6 +31,7 @@ class Options:
     edition: str = ""  # edition file; empty: the one in force
     lexicon: str = ""  # file of wrong expressions; empty: the sample in the package
     domains: str = ""  # file of domains no page should lead to; empty: the sample in the package
+    hosts: str = ""  # file with the public addresses of sites (hosts(5)): IPv6 is judged by it, not by DNS
     proxy: str = ""
     contact: str = ""  # mail address of the office, shown to every server; empty: postmaster of this machine
     replay: str = ""  # folder or WARC that answers instead of the network
@@ -62,6 +63,7 @@ class Options:
             at=environment.get("GOVCRAWL_AT", ""),
             mongo=secret("GOVCRAWL_MONGO", environment),
             registry=environment.get("GOVCRAWL_REGISTRY", ""),
+            hosts=environment.get("GOVCRAWL_HOSTS", ""),
             proxy=environment.get("GOVCRAWL_PROXY", ""),
             contact=environment.get("GOVCRAWL_CONTACT", ""),
             timetable=environment.get("GOVCRAWL_TIMETABLE", ""),

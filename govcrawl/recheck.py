@@ -146,7 +146,7 @@ class _Job:
     db: Sync
     uri: str
     folder: Path
-    files: Mapping[str, Path]  # edition, lexicon and domains; one missing: that of the package
+    files: Mapping[str, Path]  # edition, lexicon, domains and hosts; one missing: that of the package
     was: Edition
     standard: Edition
     rule: str | None

@@ -27,6 +27,7 @@ from govcrawl.ration import Ration
 from govcrawl.replay import RecordedLinks, Recording
 from govcrawl.requestlog import RequestLog
 from govcrawl.sites import load_sites
+from govcrawl.sites.hosts import Hosts, load_hosts
 from govcrawl.standard import Edition, load_edition
 from govcrawl.store import reads
 from govcrawl.store.client import Async, connect, connect_async
@@ -122,6 +123,7 @@ class Services:
             admit=self.ration.admit if self.ration else None,
             record=self._log.note if self._log else None,
         )
+        self.hosts: Hosts = load_hosts(Path(options.hosts)) if options.hosts else {}
         self.allowed = [*options.egress(), *stated(self.sites.values())]
         self.guard = Guard(self.allowed)
         self._stack = AsyncExitStack()

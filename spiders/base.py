@@ -403,11 +403,13 @@ class SiteSpider(scrapy.Spider):
         return title_of(column, seed) if column.error == "other_site" else ""  # than the one under inspection
 
     async def _ipv6(self) -> None:
-        """Look the site's IPv6 address up, where nothing stands between this machine and the site."""
-        options = self.services.options
-        if not options.proxy and not options.replay and not self.services.source:
-            port = 443 if self.site.url.startswith("https:") else 80
-            self._facts["ipv6"] = await ipv6_state(self.site.host, port, self.services.guard)
+        """Look the site's IPv6 address up: in the hosts file, or in DNS where no proxy stands between."""
+        services = self.services
+        listed = services.hosts.get(self.site.host)
+        if not services.options.replay and not services.source and (listed or not services.options.proxy):
+            parts = urlsplit(self.site.url)
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+            self._facts["ipv6"] = await ipv6_state(self.site.host, port, services.guard, listed)
         self.inspection.dealings.ipv6 = self._facts.get("ipv6", "")
 
     def _home_entries(self) -> set[str]:

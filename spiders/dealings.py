@@ -7,7 +7,6 @@ import random
 import socket
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -114,22 +113,31 @@ def title_of(home: Page, seed: str) -> str:
     return random.Random(f"{seed}|lower-level title").choice(titles) if titles else ""  # noqa: S311
 
 
-async def ipv6_state(host: str, port: int, guard: Guard) -> str:
-    """Return how far a name's IPv6 address goes: reached, unreached, resolved, none; nothing if unknown."""
+async def ipv6_state(host: str, port: int, guard: Guard, listed: Sequence[str] | None = None) -> str:
+    """Return how far a name's IPv6 address goes: reached, unreached, resolved, none; nothing if unknown.
+
+    `listed` are the name's addresses where a hosts file gives them; else DNS is asked.
+    """
+    found = await _looked_up(host, port) if listed is None else listed
+    if not found:
+        return ""
+    own = sorted(one for one in found if ":" in one and not one.lower().startswith("::ffff:"))
+    return await _reached(own[0], port, guard) if own else "none"
+
+
+async def _looked_up(host: str, port: int) -> Sequence[str]:
+    """Return a name's addresses, IPv6 first; nothing for a name that does not resolve or may do so later."""
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, family=socket.AF_INET6, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         if error.errno not in (socket.EAI_NONAME, socket.EAI_NODATA):
-            return ""
-        with suppress(socket.gaierror):
-            await loop.getaddrinfo(host, port, family=socket.AF_INET, type=socket.SOCK_STREAM)
-            return "none"
-        return ""  # the name does not resolve at all: that says nothing of IPv6
-    addresses = sorted({str(one[4][0]) for one in found if not str(one[4][0]).lower().startswith("::ffff:")})
-    if not addresses:
-        return "none"
-    return await _reached(addresses[0], port, guard)
+            return ()
+        try:
+            found = await loop.getaddrinfo(host, port, family=socket.AF_INET, type=socket.SOCK_STREAM)
+        except socket.gaierror:
+            return ()
+    return [str(one[4][0]) for one in found]
 
 
 async def _reached(address: str, port: int, guard: Guard) -> str:

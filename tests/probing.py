@@ -6,15 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from govcrawl.items import Site
+from govcrawl.items import Outcome, Site
 from govcrawl.probing.schedule import Week
 from govcrawl.probing.visiting import Visitor
 from govcrawl.probing.working import Worker
-from govcrawl.store.client import Async
+from govcrawl.quarter import Quarter
+from govcrawl.store.client import Async, connect_async
 from govcrawl.store.probes import Book, Tried, Unreachable
 
 CANARY = "http://canary.test/"
@@ -159,3 +160,88 @@ class Simulation:
             tick=self.tick,
             lease=self.lease,
         )
+
+
+WEEK = Week(Quarter(2023, 3), date(2023, 9, 11))
+QUIET = (0, 6)  # days without outages, for faults that are counted out
+
+
+def hours(first: float, last: float) -> Span:
+    """A span of the week in hours from its start."""
+    return WEEK.begin + timedelta(hours=first), WEEK.begin + timedelta(hours=last)
+
+
+def at(day: int, hour: float) -> float:
+    """An hour of a day of the week, in hours from its start."""
+    return 24 * day + hour
+
+
+NETWORK = hours(at(2, 10), at(2, 12.5))  # of both nodes
+DATABASE = (hours(at(5, 8.1), at(5, 8.2)), hours(at(5, 20), at(5, 22.4)))
+NODES = (
+    Node(
+        "a",
+        network=(hours(at(1, 2), at(1, 4.5)), NETWORK),
+        dead=(hours(at(3, 5.3), at(3, 9)), hours(at(4, 13.2), at(4, 15.6))),
+    ),
+    Node("b", network=(NETWORK,), dead=(hours(at(4, 13.2), at(4, 15.7)),)),
+)
+
+
+def some_rounds(count: int) -> Callable[[datetime], bool]:
+    """Choose so many rounds of the week, on its quiet days."""
+    chosen = [round_ for round_ in WEEK.all() if (round_.start - WEEK.begin).days in QUIET][::4][:count]
+    return lambda now: any(one.start <= now < one.end for one in chosen)
+
+
+def during(span: Span) -> Callable[[datetime], bool]:
+    """Choose the moments of a span."""
+    return lambda now: within(now, [span])
+
+
+def always(_: datetime) -> bool:
+    """Choose every moment."""
+    return True
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a kind of site answers on the first and on the second path, when it does so, and what V2 is."""
+
+    first: Tried
+    second: Tried
+    when: Callable[[datetime], bool]
+    outcome: Outcome
+
+    def answer(self, now: datetime, *, second: bool) -> Tried:
+        """Answer a visit."""
+        if not self.when(now):
+            return GOOD
+        return self.second if second else self.first
+
+
+KINDS = (
+    Kind(GOOD, GOOD, always, Outcome.PASSED),
+    Kind(Tried(14.9, 200), Tried(14.9, 200), always, Outcome.PASSED),
+    Kind(TIMEOUT, TIMEOUT, some_rounds(5), Outcome.PASSED),  # of 154 and more visits: 3 %
+    Kind(TIMEOUT, TIMEOUT, some_rounds(10), Outcome.FAILED),  # of 168 and less: 6 %
+    Kind(Tried(15.0, 200), Tried(15.0, 200), some_rounds(10), Outcome.FAILED),
+    Kind(TIMEOUT, GOOD, some_rounds(10), Outcome.CANT_TELL),  # the second path reaches it
+    Kind(TIMEOUT, TIMEOUT, during(NETWORK), Outcome.PASSED),  # nobody could know
+    Kind(Tried(0.1, 404), Tried(0.1, 404), during(hours(at(0, 0), at(0, 12))), Outcome.FAILED),
+    Kind(Tried(0.1, 412), Tried(0.1, 412), always, Outcome.CANT_TELL),  # a firewall against programs
+    Kind(NO_NAME, NO_NAME, always, Outcome.FAILED),
+)
+
+
+def simulate(uri: str, sites: Sequence[Site], answer: Callable[[str, datetime, bool], Tried]) -> None:
+    """Let the week pass on two nodes, with outages of networks, nodes and the database."""
+
+    async def main() -> None:
+        db = connect_async(uri)
+        try:
+            await Simulation(db, WEEK, sites, answer, NODES, away=DATABASE).run()
+        finally:
+            await db.client.close()
+
+    asyncio.run(main())

@@ -226,6 +226,37 @@ def test_an_ipv6_address_of_the_office_itself_is_not_contacted(monkeypatch):
     assert asyncio.run(ipv6_state("www.example.gov.cn", 80, Guard())) == ""
 
 
+@pytest.mark.parametrize(
+    ("listed", "state"),
+    [
+        ((), ""),
+        (("192.0.2.7",), "none"),
+        (("192.0.2.7", "::FFFF:192.0.2.7"), "none"),
+        (("192.0.2.7", "2001:db8::7"), ""),  # the guard lets nobody there: nothing is known
+    ],
+)
+def test_ipv6_by_the_hosts_file(monkeypatch, listed, state):
+    monkeypatch.delattr(asyncio.BaseEventLoop, "getaddrinfo")  # DNS is not asked
+    assert asyncio.run(ipv6_state("www.example.gov.cn", 80, Guard(), listed)) == state
+
+
+def test_ipv6_is_reached_where_something_listens_and_else_not():
+    async def states() -> tuple[str, str]:
+        guard = Guard(["::1"])
+        server = await asyncio.start_server(lambda _, writer: writer.close(), "::1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with server:
+            open_ = await ipv6_state("www.example.gov.cn", port, guard, ["::1"])
+        return open_, await ipv6_state("www.example.gov.cn", port, guard, ["::1"])
+
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        routed = probe.connect_ex(("::1", 80)) == 0
+    if routed:
+        assert asyncio.run(states()) == ("reached", "unreached")
+    else:  # the machine has no IPv6, so nothing may be said against the site
+        assert asyncio.run(ipv6_state("www.example.gov.cn", 80, Guard(["::1"]), ["::1"])) == "resolved"
+
+
 def mutated(body: bytes, rng: random.Random) -> bytes:
     pieces = [
         b"<",

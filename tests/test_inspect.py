@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from govcrawl.standard import load_edition
 from govcrawl.store import client
 from tests.inspecting import HASTE, ROOT, Ended, Farm, Office, ended, served
 from tests.province.model import AT, QUARTER
+from tests.province.truth import truth
 from tests.province.world import World, make
 
 pytestmark = [pytest.mark.mongo, pytest.mark.slow]
@@ -62,7 +64,8 @@ def database(mongo_uri: str) -> Iterator[str]:
 def province(folder: Path, database: str) -> Iterator[Province]:
     world = make(folder / "province", SITES)
     with served(world.answer) as (farm, proxy):
-        office = Office(folder, database, proxy)
+        hosts = str(folder / "province" / "hosts")  # also for `scrapy crawl`
+        office = Office(folder, database, proxy, HASTE | {"hosts": hosts})
         roster = folder / "province" / "roster.csv"
         end = office.inspect(roster, "--budget", BUDGET, "--summary", "summary.json")
         yield Province(office, farm, world, roster, end)
@@ -113,6 +116,23 @@ def test_findings_keep_the_output_contract(findings: list[dict[str, Any]]) -> No
         "untested",
     }
     assert all(one["url"].startswith("http") for one in findings if one["outcome"] == "failed")
+
+
+def test_ipv6_is_judged_by_the_hosts_file_behind_a_proxy(
+    province: Province, findings: list[dict[str, Any]]
+) -> None:
+    planted = {row.site_id for site in province.world.sites() for row in truth(site) if row.rule == "D4.9"}
+    found = {doc["site_id"]: doc["outcome"] for doc in findings if doc["rule"] == "D4.9"}
+    assert planted
+    assert {site_id for site_id, outcome in found.items() if outcome == "failed"} == planted
+    assert {outcome for site_id, outcome in found.items() if site_id not in planted} == {"cantTell"}
+
+
+def test_a_hosts_file_that_is_none_ends_in_one_line(province: Province) -> None:
+    end = province.office.inspect(province.roster, "--hosts", province.roster)
+    assert end.code == 2
+    assert end.err.strip().endswith("is not an address and its names; correct it")
+    assert len(end.err.strip().splitlines()) == 1
 
 
 def test_every_rule_has_an_outcome_on_every_site(province: Province, findings: list[dict[str, Any]]) -> None:
@@ -174,9 +194,7 @@ def test_another_inspection_comes_to_the_same_results(
 def test_interrupted_inspection_is_taken_up_again(
     province: Province, mongo_uri: str, findings: list[dict[str, Any]], scores: list[dict[str, Any]]
 ) -> None:
-    office = Office(
-        province.office.folder, mongo_uri.replace("/govcrawl?", "/test_interrupt?"), province.office.proxy
-    )
+    office = replace(province.office, mongo=mongo_uri.replace("/govcrawl?", "/test_interrupt?"))
     before = len(province.farm.calls)
     process = office.start(*office.inspection(province.roster), "--budget", BUDGET)
     assert province.farm.wait(before + 60, process)
@@ -215,9 +233,7 @@ def test_one_site_from_an_xlsx_roster_leaves_the_others_results_alone(
 def test_unreachable_site_is_failed_by_name_and_the_exit_code_is_1(
     province: Province, mongo_uri: str
 ) -> None:
-    office = Office(
-        province.office.folder, mongo_uri.replace("/govcrawl?", "/test_failed?"), province.office.proxy
-    )
+    office = replace(province.office, mongo=mongo_uri.replace("/govcrawl?", "/test_failed?"))
     lines = province.roster.read_text("utf-8").splitlines()
     roster = province.office.folder / "two.csv"
     gone = lines[3].replace(province.world.plans[2].url, "http://gone.yunjiangs.gov.cn/")

@@ -16,6 +16,7 @@ from openpyxl import Workbook
 
 from govcrawl.items import GovcrawlError, Site
 from govcrawl.sites import COLUMNS, RosterError, import_roster, load_sites, write_sites
+from govcrawl.sites.hosts import load_hosts
 
 GOOD = {
     "site_id": "hangzhou",
@@ -418,3 +419,36 @@ def test_any_bytes_end_in_sites_or_a_roster_error(tmp_path: Path, data: bytes, p
     except RosterError as error:
         outcome = error.problems
     assert outcome
+
+
+# --- addresses of names ---------------------------------------------------------------------------------
+
+
+def test_a_hosts_file_gives_the_addresses_of_each_name(tmp_path: Path) -> None:
+    path = tmp_path / "hosts"
+    path.write_text(
+        "\ufeff# of the operator, 2023-09-20\n\n192.0.2.7 www.a.gov.cn A.gov.cn. # two names\n"
+        "2001:DB8::0:7\twww.a.gov.cn\n192.0.2.7 www.a.gov.cn\n192.0.2.8 政府.中国\n",
+        encoding="utf-8",
+    )
+    assert load_hosts(path) == {
+        "www.a.gov.cn": ("192.0.2.7", "2001:db8::7"),
+        "a.gov.cn": ("192.0.2.7",),
+        "xn--mxtq1m.xn--fiqs8s": ("192.0.2.8",),
+    }
+
+
+@pytest.mark.parametrize("line", ["www.a.gov.cn 192.0.2.7", "192.0.2.7", "192.0.2.300 www.a.gov.cn", "1 .."])
+def test_a_faulty_line_of_a_hosts_file_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "hosts"
+    path.write_text(f"192.0.2.7 www.b.gov.cn\n{line}\n")
+    with pytest.raises(GovcrawlError, match=r"hosts, line 2: .* is not an address and its names; correct it"):
+        load_hosts(path)
+
+
+def test_a_hosts_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(GovcrawlError, match="nowhere: cannot be read"):
+        load_hosts(tmp_path / "nowhere")
+    (tmp_path / "hosts").write_bytes("192.0.2.7 政府".encode("gbk"))
+    with pytest.raises(GovcrawlError, match="hosts: cannot be read"):
+        load_hosts(tmp_path / "hosts")

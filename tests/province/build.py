@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from random import Random
-from urllib.parse import urlsplit
 
 from tests.province import planting, text
 from tests.province.depth import form_path
@@ -57,7 +56,7 @@ def build(plan: Plan) -> Site:
     code = f"{plan.code}{rng.randint(1, 99):04d}"
     site = Site(
         plan=plan,
-        host=urlsplit(plan.url).hostname or "",
+        host=plan.host,
         site_code=code if rng.random() > 0.1 else f"bm{rng.randint(10_000_000, 99_999_999)}",
         phone=f"05{plan.code[3:5]}-8{rng.randint(100_000, 999_999)}",
         icp=f"{rng.randint(5, 22):02d}{rng.randint(0, 999_999):06d}",

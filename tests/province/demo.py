@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -11,12 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from govcrawl.secrets import secret
+from govcrawl.store.server import ROOT as DATABASE
+from govcrawl.store.server import resolve
+from tests.province.around import visit
 from tests.province.judge import Judgement, judge, read_claims
 from tests.province.model import AT, QUARTER
 from tests.province.truth import read_truth
-from tests.province.world import SEED, make
+from tests.province.world import SEED, World, make
 
 _ROOT = Path(".govcrawl") / "demo"
+_GOVCRAWL = (sys.executable, "-m", "govcrawl.cli")
 _GOOD = 0.99
 _START_LIMIT = 30.0
 _PICTURES = "2"  # a site: its home page and one fault; each takes half a second of processor
@@ -48,7 +54,7 @@ def demo(sites: int, seed: int = SEED, extra: Sequence[str] = ()) -> int:
     """Run the demo and return its exit code; `extra` goes to `govcrawl inspect`."""
     _ROOT.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{sites}-sites-", dir=_ROOT.resolve()))
-    make(folder, sites, seed)
+    world = make(folder, sites, seed)
     print(f"demo: a province of {sites} sites in {folder.relative_to(Path.cwd())}", flush=True)
     proxy = _start_proxy(folder)
     try:
@@ -63,6 +69,7 @@ def demo(sites: int, seed: int = SEED, extra: Sequence[str] = ()) -> int:
         return 1
     figures = json.loads(summary_file.read_text(encoding="utf-8"))
     summary = Summary(**{field.name: figures[field.name] for field in fields(Summary)})
+    _week(folder, world)
     for name in ("findings", "scores"):
         _save(folder, name)
     judged = judge(read_truth(folder / "truth.csv"), read_claims(folder / "findings.jsonl"))
@@ -103,15 +110,24 @@ def _port(path: Path, proxy: subprocess.Popen[bytes]) -> int:
 
 def _inspect(folder: Path, port: int, extra: Sequence[str]) -> int:
     command = [
-        sys.executable, "-m", "govcrawl.cli", "inspect", "--registry", str(folder / "roster.csv"),
+        *_GOVCRAWL, "inspect", "--registry", str(folder / "roster.csv"),
         "--quarter", QUARTER, "--at", AT.isoformat(), "--proxy", f"http://127.0.0.1:{port}",
-        "--summary", str(folder / "summary.json"), "--screenshots", _PICTURES, *extra,
+        "--hosts", str(folder / "hosts"), "--summary", str(folder / "summary.json"),
+        "--screenshots", _PICTURES, *extra,
     ]  # fmt: skip
     return subprocess.run(command, check=False, cwd=folder).returncode
 
 
+def _week(folder: Path, world: World) -> None:
+    """Let a week of visits pass in the demo's database, and score again: that decides V2."""
+    with resolve(secret("GOVCRAWL_MONGO", os.environ) or None, folder / DATABASE) as uri:
+        visited = visit(world.plans, folder / "roster.csv", uri)
+    print(f"demo: a week of simulated visits to {visited} sites (V2)", flush=True)
+    subprocess.run([*_GOVCRAWL, "score", "--quarter", QUARTER], check=True, cwd=folder)
+
+
 def _save(folder: Path, name: str) -> None:
     """Save what a command prints as JSON lines."""
-    command = [sys.executable, "-m", "govcrawl.cli", name, "--quarter", QUARTER, "--format", "jsonl"]
+    command = [*_GOVCRAWL, name, "--quarter", QUARTER, "--format", "jsonl"]
     with (folder / f"{name}.jsonl").open("wb") as handle:
         subprocess.run(command, check=True, stdout=handle, cwd=folder)

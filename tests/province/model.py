@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
+from urllib.parse import urlsplit
 
 AT = date(2023, 9, 20)
 QUARTER = "2023Q3"
@@ -46,6 +47,13 @@ class Plan:
     domain_wrong: bool = False
     seed: int = 0
     has_lower: bool = False  # the roster names sites below this portal
+    addresses: tuple[str, ...] = ()  # of its name in the hosts file; empty: not listed
+    week: int | None = None  # the kind of its visits; None: not visited
+
+    @property
+    def host(self) -> str:
+        """The host of the home page."""
+        return urlsplit(self.url).hostname or ""
 
     @property
     def area_name(self) -> str:

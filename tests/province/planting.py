@@ -14,7 +14,7 @@ RULES = {
     for groups in (GROUPS, deep.PORTAL_GROUPS, deep.LOWER_GROUPS)
     for _, names in groups.values()
     for name in names
-} | {"B1.1a", "B3.2a"}  # earned by ordinary portals
+} | {"B1.1a", "B3.2a", "D4.9", "V2"}  # earned by ordinary portals; planted around the sites
 _FAULTS = {**faults.FAULTS, **deep.FAULTS}
 TRAPS = {**faults.TRAP_ACTIONS, **deep.TRAP_ACTIONS}
 _TRAPS_A_SITE = 5

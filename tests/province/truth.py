@@ -7,6 +7,7 @@ import csv
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from tests.province.around import truth_around
 from tests.province.deep_truth import deep_truth, make_row
 from tests.province.model import FORTNIGHT, HALF_YEAR, Column, Site, Truth
 from tests.province.render import Renderer, home_columns, home_entries
@@ -18,7 +19,7 @@ _WINDOW = {"news": FORTNIGHT, "notice": HALF_YEAR, "policy": HALF_YEAR, "interp"
 
 def truth(site: Site) -> list[Truth]:
     """Return every planted occurrence of a site."""
-    found = [*_updates(site), *_frame(site), *_links(site), *deep_truth(site)]
+    found = [*_updates(site), *_frame(site), *_links(site), *deep_truth(site), *truth_around(site)]
     return sorted(found, key=lambda t: (t.rule, t.url, t.observed))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from tests.province.around import surround, write_hosts
 from tests.province.build import build
 from tests.province.model import Answer, Plan, Site
 from tests.province.plan import SITES, make_plans, write_roster
@@ -31,8 +31,8 @@ class World:
     """The hosts of one province; sites are built and rendered when first asked for."""
 
     def __init__(self, count: int = SITES, seed: int = SEED) -> None:
-        self.plans = make_plans(count, seed)
-        self._plans = {urlsplit(plan.url).hostname or "": plan for plan in self.plans}
+        self.plans = surround(make_plans(count, seed), seed)
+        self._plans = {plan.host: plan for plan in self.plans}
         self._renderers: dict[str, Renderer] = {}
 
     def site(self, host: str) -> Site:
@@ -85,10 +85,11 @@ def _outside(host: str, path: str) -> Answer:
 
 
 def make(folder: Path, count: int = SITES, seed: int = SEED) -> World:
-    """Write roster.csv, truth.csv and province.json, which names count and seed for the server."""
+    """Write roster.csv, hosts, truth.csv and province.json, which names count and seed for the server."""
     folder.mkdir(parents=True, exist_ok=True)
     world = World(count, seed)
     write_roster(world.plans, folder / "roster.csv")
+    write_hosts(world.plans, folder / "hosts")
     write_truth(all_truth(world.sites()), folder / "truth.csv")
     (folder / "province.json").write_text(json.dumps({"sites": count, "seed": seed}) + "\n", encoding="utf-8")
     return world

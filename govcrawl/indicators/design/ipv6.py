@@ -26,4 +26,4 @@ def missing_ipv6(site: Inspection) -> Iterator[Evidence]:
         case "resolved":
             raise CantTell("the name has an IPv6 address; this machine has no IPv6 to reach it by")
         case "":
-            raise CantTell("IPv6 was not looked up: a proxy or a replay stands between")
+            raise CantTell("IPv6 was not looked up: a proxy, a replay or the egress rules stand between")
