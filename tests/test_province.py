@@ -12,6 +12,7 @@ from urllib.parse import quote, urldefrag, urljoin, urlsplit
 import pytest
 from lxml import html
 
+from tests.probing import KINDS
 from tests.province.farm import Farm
 from tests.province.judge import judge
 from tests.province.model import AT, FORTNIGHT, MARKS, Answer, Site, Truth
@@ -95,6 +96,15 @@ def test_every_trap_is_laid_on_three_platforms(whole: World) -> None:
         for trap in plan.traps:
             families[trap].add(plan.family)
     assert len(families) == len(TRAPS)
+    assert all(len(found) >= 3 for found in families.values()), families
+
+
+def test_what_stands_around_sites_stands_on_three_platforms(whole: World) -> None:
+    families: dict[object, set[str]] = defaultdict(set)
+    for plan in whole.plans:
+        families[plan.addresses].add(plan.family)
+        families[plan.week].add(plan.family)
+    assert {kind for kind in families if isinstance(kind, int)} == set(range(len(KINDS)))
     assert all(len(found) >= 3 for found in families.values()), families
 
 

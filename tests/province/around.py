@@ -32,7 +32,9 @@ def surround(plans: Sequence[Plan], seed: int) -> list[Plan]:
     found = list(plans)
     for name, kinds in (("addresses", _ADDRESSES), ("week", range(len(KINDS)))):
         wanted = min(len(found), max(round(_SHARE * len(found)), len(kinds)))
-        for turn, place in enumerate(rng.sample(range(len(found)), wanted)):
+        # Sorted by platform, so that every kind meets several.
+        chosen = sorted(rng.sample(range(len(found)), wanted), key=lambda place: found[place].family)
+        for turn, place in enumerate(chosen):
             found[place] = replace(found[place], **{name: kinds[turn % len(kinds)]})
     return found
 
