@@ -165,7 +165,9 @@ def queue_times(uri: str) -> dict[str, dict[str, float]]:
     for number in range(60):
         row = times["take"].of(one.take)
         assert isinstance(row, dict)
-        db.ledger.update_one({"_id": row["_id"]}, {"$set": {"state": "done", "until": None}})
+        db.ledger.update_one(
+            {"_id": row["_id"]}, {"$set": {"state": "done", "until": None}, "$unset": ledger.RELEASED}
+        )
         times["settle"].of(lambda row=row: one.ended(run, row["site_id"], row["owner"], ""))
         times["heartbeat"].of(lambda: one.beat({"slots": 2}))
         times["count"].of(one.count)

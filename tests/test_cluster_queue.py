@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Event, Lock, Thread
@@ -11,7 +12,7 @@ import pytest
 
 from govcrawl.items import GovcrawlError, Site
 from govcrawl.store import ledger, queue
-from govcrawl.store.client import Sync, connect
+from govcrawl.store.client import Sync, connect, connect_async
 from govcrawl.store.queue import Kind, Queue
 
 pytestmark = pytest.mark.mongo
@@ -44,7 +45,12 @@ def taken(one: Queue, count: int) -> list[str]:
 
 
 def acknowledge(store: Sync, row: dict[str, Any]) -> None:
-    store.ledger.update_one({"_id": row["_id"]}, {"$set": {"state": "done", "until": None}})
+    done = {"$set": {"state": "done", "until": None}, "$unset": ledger.RELEASED}
+    store.ledger.update_one({"_id": row["_id"]}, done)
+
+
+def holds(store: Sync) -> list[tuple[str, set[str]]]:
+    return [(row["site_id"], set(row["holds"])) for row in store.ledger.find({"holds": {"$exists": True}})]
 
 
 def test_dispatching_twice_changes_nothing(store: Sync) -> None:
@@ -130,7 +136,7 @@ def test_no_more_than_so_many_sites_of_one_address(store: Sync) -> None:
     shared = dict.fromkeys([row.site_id for row in rows[:4]], "192.0.2.1")
     dispatched(store, rows, per_address=2, addresses=shared)
     assert taken(node(store), 6) == ["site000", "site001", "site004", "site005"]
-    held = store.holds.find_one({"_id": "site:site000"})
+    held = store.ledger.find_one({"holds": "site:site000"})
     node(store).ended("2023Q3-1", "site000", held["owner"], "exit code 1")
     assert taken(node(store, "node2"), 3) == ["site000"]
 
@@ -184,13 +190,33 @@ def test_node_that_stops_costs_its_jobs_nothing(store: Sync) -> None:
     assert store.ledger.find_one({"site_id": "site000"})["crashes"] == 0
 
 
-def test_acknowledged_job_is_left_alone_and_its_holds_are_free(store: Sync) -> None:
-    run = dispatched(store, sites(1))
+def test_acknowledged_job_is_left_alone_and_its_holds_are_free(store: Sync, store_uri: str) -> None:
+    run = dispatched(store, sites(1), addresses={"site000": "192.0.2.1"})
     row = node(store).take()
     assert row is not None
-    acknowledge(store, row)
+    assert holds(store) == [("site000", {"site:site000", row["holds"][1]})]
+
+    async def acknowledged() -> bool:
+        db = connect_async(store_uri)
+        try:
+            return await ledger.Ledger(db).done(run, "site000", row["owner"], {})
+        finally:
+            await db.client.close()
+
+    assert asyncio.run(acknowledged())
     assert node(store).ended(run, "site000", row["owner"], "exit code 1") == "done"
-    assert store.holds.count_documents({}) == 0
+    assert holds(store) == []
+    assert [one["event"] for one in queue.transitions(store, run)] == ["leased", "done"]
+
+
+def test_lost_job_of_a_run_no_node_works_for_any_more_gives_its_site_back(store: Sync) -> None:
+    dispatched(store, sites(1))
+    assert node(store, seconds=-1).take() is not None
+    store.queues.update_many({}, {"$set": {"open": False}})
+    dispatched(store, sites(1), "2023Q4")
+    assert node(store, "node2").take() is None
+    assert node(store, "node2").expire() == 1
+    assert taken(node(store, "node2"), 2) == ["site000"]
 
 
 def test_lease_that_ran_out_returns_to_the_queue(store: Sync) -> None:

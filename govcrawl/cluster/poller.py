@@ -122,8 +122,7 @@ class Poller:
         if self.health.since and began - self._tidied > _TIDY:
             # A lease may have run out because the database was away, and its crawl is about to renew it.
             if began - self.health.since > self.node.lease_seconds:
-                for name in names:
-                    metrics.EXPIRED.inc(queue.of(name).expire())
+                metrics.EXPIRED.inc(queue.expire())
             for name in names:
                 queue.of(name).finish()
             self._tidied = began

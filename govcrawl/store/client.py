@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -27,6 +28,7 @@ Async: TypeAlias = AsyncDatabase[Document]
 DATABASE = "govcrawl"  # where the URI names none
 REACH = 4000  # milliseconds to find a server
 WRITES = 1000  # documents a write
+ASK_AGAIN = 60.0  # seconds between questions for the server's time: clocks drift some ms in that
 ANSWER = 60_000  # milliseconds for one answer: a dead connection must not hang a crawl for ever
 
 REFUSALS = {13: "this user lacks the rights to read and write", 18: "user name or password not accepted"}
@@ -109,6 +111,24 @@ def clock(hello: Document) -> datetime:
     """Return the server's own time from its answer to `hello` (localTime, a documented field)."""
     found: datetime = hello["localTime"]
     return found.replace(tzinfo=UTC)  # commands are decoded without our client's options
+
+
+class ServerClock:
+    """The server's time, asked for now and then and carried on by this machine's monotonic clock between."""
+
+    def __init__(self, db: Sync) -> None:
+        self._db = db
+        self._asked = (float("-inf"), datetime.now(UTC))  # when, monotonic, and what the server answered
+
+    def now(self) -> datetime:
+        """Return the server's time."""
+        asked, answer = self._asked
+        passed = time.monotonic() - asked
+        if passed < ASK_AGAIN:
+            return answer + timedelta(seconds=passed)
+        answer = clock(self._db.command("hello"))
+        self._asked = (time.monotonic(), answer)
+        return answer
 
 
 def _client(uri: str) -> MongoClient[Document]:

@@ -1,7 +1,8 @@
 """The work ledger: which site of a run is planned, leased to a worker, done or failed with a reason.
 
-Rows change by single atomic updates that name the expected owner, so two workers never hold one site.
-The server's clock decides about leases; workers' clocks may differ.
+Rows change by single atomic updates that name the expected owner, so two workers never hold one site. Each
+change is an entry of the row's own `log`, written by the update that makes it: neither is ever without the
+other. The server's clock decides about leases; workers' clocks may differ.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ ALONE_AFTER = 5  # crashes: from here on a site is only given to a worker with n
 FAILED_AFTER = 10  # crashes
 
 STEP = {"seq": 1}  # what each transition adds to its row
-_FREE = {"owner": None, "until": None}
+RELEASED = {"holds": ""}  # what a row loses with its lease (`$unset`): see queue.py
+FREE = {"owner": None, "until": None}
 
 
 @patient.sync
@@ -90,9 +92,8 @@ def release_owner(db: Sync, run: str, owner: str, *, crashed: bool = True) -> in
     now = _now(db)
     rows = list(db.ledger.find({"run": run, "state": "leased", "owner": owner}))
     for row in rows:
-        held, update, event = _giving_back(row, now, crashed=crashed)
-        if db.ledger.update_one(held, update).modified_count:
-            db.ledger_log.insert_one(entry(row, event, owner, now))
+        held, update = _giving_back(row, now, crashed=crashed)
+        db.ledger.update_one(held, update)
     db.links.update_many({"run": run, "owner": owner, "state": "claimed"}, {"$set": {"until": now}})
     return len(rows)
 
@@ -146,20 +147,14 @@ class Ledger:
         ticket = uuid.uuid4().hex
         now = await self._now()
         await self._expire(run, now)
-        row = await patient(lambda: self._take(run, owner, ticket, now, seconds, alone=alone))
-        if row is not None:
-            await self._log(row | {"seq": row["seq"] - 1}, "leased", owner, now)
-        return row
+        return await patient(lambda: self._take(run, owner, ticket, now, seconds, alone=alone))
 
     async def confirm(self, run: str, site_id: str, owner: str, seconds: float) -> Document | None:
         """Take over the lease a node has made out to this crawl; nothing when it is somebody else's now."""
         now = await self._now()
         mine = {"_id": _key(run, site_id), "state": "leased", "owner": owner}
-        update = {"$set": {"until": now + timedelta(seconds=seconds)}, "$inc": STEP}
-        row = await patient(lambda: self.db.ledger.find_one_and_update(mine, update))
-        if row is not None:
-            await self._log(row, "started", owner, now)
-        return row
+        update = {"$set": {"until": now + timedelta(seconds=seconds)}} | noted("started", owner, now)
+        return await patient(lambda: self.db.ledger.find_one_and_update(mine, update))
 
     async def renew(self, run: str, owner: str, seconds: float) -> set[str]:
         """Prolong all leases of this worker; returns the site_ids that are still its own."""
@@ -167,7 +162,6 @@ class Ledger:
         mine = {"run": run, "state": "leased", "owner": owner}
         until = now + timedelta(seconds=seconds)
         await patient(lambda: self.db.ledger.update_many(mine, {"$set": {"until": until}}))
-        await patient(lambda: self.db.holds.update_many({"owner": owner}, {"$set": {"until": until}}))
         rows = await patient(lambda: self.db.ledger.find(mine, {"site_id": 1}).to_list())
         return {row["site_id"] for row in rows}
 
@@ -217,7 +211,7 @@ class Ledger:
         for crashes in ({"$lt": ALONE_AFTER}, {"$gte": ALONE_AFTER}) if alone else ({"$lt": ALONE_AFTER},):
             row: Document | None = await self.db.ledger.find_one_and_update(
                 {"run": run, "state": "planned", "crashes": crashes},
-                {"$set": lease, "$inc": {"attempts": 1} | STEP},
+                {"$set": lease} | noted("leased", owner, now, attempts=1),
                 sort=[("order", ASCENDING)],
                 return_document=ReturnDocument.AFTER,
             )
@@ -229,44 +223,42 @@ class Ledger:
         late = {"run": run, "state": "leased", "until": {"$lt": now}}
         for row in await patient(lambda: self.db.ledger.find(late).to_list()):
             # Whoever let it run out hung or died on it: it counts like a crash.
-            held, update, event = _giving_back(row, now, crashed=True, event="expired")
-            result = await patient(lambda held=held, update=update: self.db.ledger.update_one(held, update))  # type: ignore[misc]
-            if result.modified_count:
-                await self._log(row, event, row["owner"], now)
+            held, update = _giving_back(row, now, crashed=True, event="expired")
+            await patient(lambda held=held, update=update: self.db.ledger.update_one(held, update))  # type: ignore[misc]
 
     async def _finish(self, run: str, site_id: str, owner: str, fields: Document) -> bool:
         now = await self._now()
         key = {"_id": _key(run, site_id), "owner": owner}
-        # A repeated call after a lost answer finds its own result and says True again.
-        held = key | {"state": {"$in": ["leased", fields["state"]]}}
-        update = {"$set": fields | {"until": None, "finished_at": now}, "$inc": STEP}
-        row = await patient(lambda: self.db.ledger.find_one_and_update(held, update))
-        if row is None:
-            return False
-        if row["state"] == "leased":
-            await self._log(row, fields["state"], owner, now)
-        return True
-
-    async def _log(self, row: Document, event: str, owner: str, now: datetime) -> None:
-        doc = entry(row, event, owner, now)
-        await patient(lambda: self.db.ledger_log.replace_one({"_id": doc["_id"]}, doc, upsert=True))
+        change = {"$set": fields | {"until": None, "finished_at": now}, "$unset": RELEASED}
+        update = change | noted(fields["state"], owner, now)
+        held = key | {"state": "leased"}
+        if (await patient(lambda: self.db.ledger.update_one(held, update))).modified_count:
+            return True
+        # A repeated call after a lost answer finds its own result.
+        finished = key | {"state": fields["state"]}
+        return await patient(lambda: self.db.ledger.find_one(finished, {"_id": 1})) is not None
 
     async def _now(self) -> datetime:
         hello = await patient(lambda: self.db.command("hello"))
         return clock(hello)
 
 
+def noted(event: str, owner: str, at: datetime, **counts: int) -> Document:
+    """Return the part of an update that logs a transition and counts it; `counts` are counted with it."""
+    return {"$push": {"log": {"event": event, "owner": owner, "at": at}}, "$inc": counts | STEP}
+
+
 def _giving_back(
     row: Document, now: datetime, *, crashed: bool, event: str = "released"
-) -> tuple[Document, Document, str]:
-    """Return filter, update and log event that free a leased row, or fail it after too many crashes."""
+) -> tuple[Document, Document]:
+    """Return filter and update that free a leased row, or fail it after too many crashes."""
     held = {"_id": row["_id"], "state": "leased", "owner": row["owner"], "until": row["until"]}
     crashes = row["crashes"] + crashed
-    if crashes < FAILED_AFTER:
-        return held, {"$set": _FREE | {"state": "planned", "crashes": crashes}, "$inc": STEP}, event
-    reason = f"crashed its worker {crashes} times"
-    failed = _FREE | {"state": "failed", "crashes": crashes, "reason": reason, "finished_at": now}
-    return held, {"$set": failed, "$inc": STEP}, "failed"
+    fields = FREE | {"state": "planned", "crashes": crashes}
+    if crashes >= FAILED_AFTER:
+        reason = f"crashed its worker {crashes} times"
+        event, fields = "failed", fields | {"state": "failed", "reason": reason, "finished_at": now}
+    return held, {"$set": fields, "$unset": RELEASED} | noted(event, row["owner"], now)
 
 
 def _keep_again(db: Sync, inputs: Mapping[str, bytes] | None) -> None:
@@ -315,6 +307,7 @@ def _row(run: Document, order: int, site: Site) -> Document:
         "site": asdict(site) | {"allowed_hosts": list(site.allowed_hosts)},
         "counts": {},
         "finished_at": None,
+        "log": [],
     } | ({"source": run["source"]} if run.get("source") else {})
 
 
@@ -325,22 +318,6 @@ def _key(run: str, site_id: str) -> str:
 def _number(run: Document) -> int:
     found = re.search(r"-(\d+)$", str(run["_id"]))
     return int(found[1]) if found else 0
-
-
-def entry(row: Document, event: str, owner: str, now: datetime) -> Document:
-    """Return the log's entry on a transition, `row` being the row as it was before.
-
-    `seq` counts a row's transitions in the very updates that make them: it orders what clocks cannot.
-    """
-    return {
-        "_id": uuid.uuid4().hex,
-        "run": row["run"],
-        "site_id": row["site_id"],
-        "event": event,
-        "owner": owner,
-        "at": now,
-        "seq": row.get("seq", 0) + 1,
-    }
 
 
 def _now(db: Sync) -> datetime:

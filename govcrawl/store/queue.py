@@ -1,7 +1,8 @@
 """The cluster's queue over the ledger: nodes take sites, hold them while their crawl lives, give them back.
 
-A ledger row is the job. Taking one also takes its holds, documents with fixed ids in `holds`: one for the
-site, whichever run it is in, and one of N for the destination address. They end with the lease.
+A ledger row is the job. The update that leases one also writes its `holds`: one for the site, whichever run
+it is in, and one of N for the destination address. No two rows may have a hold in common (a unique index);
+a row loses its own with its lease.
 
 A run on the cluster has a document in `queues` whose `next` says from which row on sites may wait. Rows are
 read from there in windows of bounded range: taking one costs the same with ten sites waiting or 14,000.
@@ -12,17 +13,18 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+from zlib import crc32
 
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from govcrawl.items import GovcrawlError, Site
 from govcrawl.store import ledger
-from govcrawl.store.client import Document, Sync, clock
+from govcrawl.store.client import Document, ServerClock, Sync, clock
 from govcrawl.store.patience import patient
 
 SET_ASIDE_AFTER = 3  # crawl processes a job may take with it
@@ -30,10 +32,11 @@ LOST_AFTER = 6  # nodes a job may be lost with: a machine that reboots is not th
 CANCELLED = "cancelled by the operator"
 SILENT = timedelta(seconds=60)  # a node that has not been heard of for so long is taken for lost
 _TRIES = 5  # when other nodes are faster
-_WINDOW = 16  # rows read at a time
-_WINDOWS = 64  # windows looked through for a site that is free now
+_WINDOW = 8  # rows read at a time
+_WINDOWS = 128  # windows looked through for a site that is free now
 _PENDING = {"job": 1, "site_id": 1, "run": 1, "order": 1}
-_UNREAD = {"site": 0, "counts": 0}
+_HELD = {"holds": {"$gt": ""}}
+_UNREAD = {"site": 0, "counts": 0, "log": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +47,14 @@ class Kind:
     roster_sha: str = ""
     edition: str = ""
 
-    def query(self) -> Document:
-        """Return the filter of open runs this node can work for."""
-        found: Document = {"open": True, "project": self.project, "paused": False}
-        if self.roster_sha:
-            found["roster_sha"] = self.roster_sha
-        if self.edition:
-            found["edition"] = self.edition
-        return found
+    def fits(self, run: Document) -> bool:
+        """Tell whether a node of this kind can work for an open run."""
+        return (
+            run["project"] == self.project
+            and not run["paused"]
+            and self.roster_sha in ("", run.get("roster_sha"))
+            and self.edition in ("", run.get("edition"))
+        )
 
 
 def enqueue(
@@ -108,24 +111,26 @@ class Queue:
         self.node = node
         self.kind = kind
         self.seconds = seconds
-        self._taken: Counter[str] = Counter()  # since the last heartbeat, by run: one write instead of many
+        self._clock = ServerClock(db)
+        self._taken: Counter[str] = Counter()  # or cancelled since the last beat, by run: one write, not many
         self._counting = threading.Lock()  # what was taken is counted here or in the database, never twice
 
     def of(self, project: str) -> Queue:
         """Return the queue of another project on the same node."""
         found = Queue(self.db, self.node, replace(self.kind, project=project), seconds=self.seconds)
-        found._taken, found._counting = self._taken, self._counting
+        found._clock, found._taken, found._counting = self._clock, self._taken, self._counting
         return found
 
     def now(self) -> datetime:
         """Return the server's time, which decides about leases."""
-        return clock(self.db.command("hello"))
+        return self._clock.now()
 
     # --- what waits -----------------------------------------------------------------------------------------
 
     def runs(self) -> list[Document]:
         """Return the queues of the open runs this node can work for, oldest run first."""
-        return sorted(self.db.queues.find(self.kind.query()).to_list(), key=lambda one: one["started_at"])
+        found = [one for one in self.db.queues.find({"open": True}) if self.kind.fits(one)]
+        return sorted(found, key=lambda one: one["started_at"])
 
     def count(self) -> int:
         """Return how many jobs wait."""
@@ -140,7 +145,8 @@ class Queue:
 
     def cancel(self, job: str, *, states: Sequence[str] = ("planned", "leased")) -> str | None:
         """Cancel a job and return the state it was in; a leased one fails when its crawl has ended."""
-        row = self.db.ledger.find_one({"job.id": job, "state": {"$in": list(states)}})
+        wanted = {"job.id": job, "state": {"$in": list(states)}}
+        row = self.db.ledger.find_one(wanted, _PENDING | {"state": 1})
         if row is None:
             return None
         if row["state"] == "leased":
@@ -148,108 +154,91 @@ class Queue:
             return "leased"
         now = self.now()
         failed = {"state": "failed", "reason": CANCELLED, "finished_at": now}
-        result = self.db.ledger.update_one(
-            {"_id": row["_id"], "state": "planned"}, {"$set": failed, "$inc": ledger.STEP}
-        )
-        if not result.modified_count:
+        change = {"$set": failed} | ledger.noted("failed", self.node, now)
+        if not self.db.ledger.update_one({"_id": row["_id"], "state": "planned"}, change).modified_count:
             return self.cancel(job, states=states)
-        self.db.queues.update_one({"_id": row["run"]}, {"$inc": {"waiting": -1}})
-        _log(self.db, row, "failed", self.node, now)
+        with self._counting:
+            self._taken[row["run"]] += 1
         return "planned"
 
     # --- taking ---------------------------------------------------------------------------------------------
 
     def take(self) -> Document | None:
         """Lease the next job to a new crawl of this node, or return nothing when none is free now."""
-        for _ in range(_TRIES):
-            now = self.now()
-            found = self._choose(now)
+        for number in range(_TRIES):
+            found = self._choose(look=number > 0)
             if found is None:
                 return None
             row, slots = found
+            now = self.now()
             owner = f"{self.node}/{row['site_id']}.{uuid.uuid4().hex[:8]}"
             until = now + timedelta(seconds=self.seconds)
-            holder = {"owner": owner, "node": self.node, "run": row["run"], "until": until}
-            if not self._hold(row, holder, slots, now):
-                continue
-            lease = {"state": "leased", "owner": owner, "node": self.node, "until": until, "leased_at": now}
+            lease: Document = {
+                "state": "leased",
+                "owner": owner,
+                "node": self.node,
+                "until": until,
+                "leased_at": now,
+            }
+            # Nodes that look at one moment choose the same row, but seldom the same slot of an address.
+            lease["holds"] = [_hold("site", row["site_id"])]
+            if slots:
+                lease["holds"].append(slots[crc32(owner.encode()) % len(slots)])
             # `seq` says that the row is as it was read; an update by _id alone is the server's fastest.
             mine = {"_id": row["_id"], "state": "planned", "seq": row.get("seq")}
-            change = {"$set": lease, "$inc": {"attempts": 1} | ledger.STEP}
-            if not self.db.ledger.update_one(mine, change).modified_count:
-                self.let_go(owner)
+            change = {"$set": lease} | ledger.noted("leased", owner, now, attempts=1)
+            try:
+                if not self.db.ledger.update_one(mine, change).modified_count:
+                    continue
+            except DuplicateKeyError:  # another row has been given one of its holds
                 continue
             with self._counting:
                 self._taken[row["run"]] += 1
-            _log(self.db, row, "leased", owner, now)
             return row | lease | {"attempts": row["attempts"] + 1, "seq": row.get("seq", 0) + 1}
         return None
 
-    def _choose(self, now: datetime) -> tuple[Document, list[str]] | None:
-        """Return the best free job, and the slots of its address that are free.
+    def _choose(self, *, look: bool) -> tuple[Document, list[str]] | None:
+        """Return the best free job, and the slots of its address that may be free.
 
-        Runs of higher priority come first, then those with the fewest sites under way.
+        Runs of higher priority come first, then those with the fewest sites under way. Most often the first
+        job that waits is free: what is held is only looked up to rank runs, or once that has failed.
         """
         queues = self.runs()
         if not queues:
             return None
-        held = self.db.holds.find({"until": {"$gt": now}}).to_list()
-        sites = {one["value"] for one in held if one["kind"] == "site"}
-        addresses = Counter(one["value"] for one in held if one["kind"] == "address")
-        under_way = Counter(one["run"] for one in held if one["kind"] == "site")
-        names = {one["_id"] for one in held}
+        look = look or len(queues) > 1
+        leased = self.db.ledger.find(_HELD, {"_id": 0, "run": 1, "holds": 1}).to_list() if look else []
+        held = {name for one in leased for name in one["holds"]}
+        under_way = Counter(one["run"] for one in leased)
         queues.sort(key=lambda one: (-one["priority"], under_way[one["_id"]]))
         for one in queues:
-            most = int(one["per_address"])
-            full = {address for address, count in addresses.items() if count >= most}
-            row = self._first(one, sites, full)
-            if row is not None:
-                slots = [f"address:{row.get('address')}:{slot}" for slot in range(most)]
-                return row, [name for name in slots if name not in names]
+            for row in self._waiting(one):
+                slots = _slots(row, one["per_address"])
+                free = [name for name in slots if name not in held]
+                if _hold("site", row["site_id"]) not in held and (free or not slots):
+                    return row, free
         return None
 
-    def _first(self, one: Document, sites: set[str], full: set[str]) -> Document | None:
-        """Return a run's first waiting row that is free in all respects; moves `next` past what is done."""
-        start = behind = int(one["next"])
-        found = None
-        for low in range(start, one["size"], _WINDOW)[:_WINDOWS]:
+    def _waiting(self, one: Document) -> Iterator[Document]:
+        """Yield a run's first waiting rows in order; moves `next` past what is done."""
+        passed = int(one["next"])
+        for low in range(passed, one["size"], _WINDOW)[:_WINDOWS]:
             span = {"$gte": low, "$lt": low + _WINDOW}
-            rows = self.db.ledger.find(
-                {"run": one["_id"], "state": "planned", "order": span}, _UNREAD
-            ).to_list()
-            rows.sort(key=lambda row: row["order"])
-            free = (row for row in rows if row["site_id"] not in sites and row.get("address") not in full)
-            found = next(free, None)
-            if found is not None:
-                break
-            if not rows and behind == low:
-                behind = low + _WINDOW
-        if behind > start:  # unless a job came back meanwhile
-            seen = {"_id": one["_id"], "next": start, "returned": one["returned"]}
-            self.db.queues.update_one(seen, {"$set": {"next": behind}})
-        return found
+            found = {"run": one["_id"], "state": "planned", "order": span}
+            rows = self.db.ledger.find(found, _UNREAD).to_list()
+            if rows:
+                self._pass(one, passed)
+                yield from sorted(rows, key=lambda row: row["order"])
+            elif passed == low:
+                passed = low + _WINDOW
+        self._pass(one, passed)
 
-    def _hold(self, row: Document, holder: Document, slots: Sequence[str], now: datetime) -> bool:
-        """Take the site's hold, and one of the address's free slots where the address is known."""
-        site = {"kind": "site", "value": row["site_id"]} | holder
-        if not self._grip(f"site:{row['site_id']}", site, now):
-            return False
-        address = {"kind": "address", "value": row.get("address") or ""} | holder
-        if not address["value"] or any(self._grip(name, address, now) for name in slots):
-            return True
-        self.let_go(holder["owner"])
-        return False
-
-    def _grip(self, name: str, fields: Document, now: datetime) -> bool:
-        try:
-            self.db.holds.update_one({"_id": name, "until": {"$lte": now}}, {"$set": fields}, upsert=True)
-        except DuplicateKeyError:  # somebody holds it: the upsert met the living document
-            return False
-        return True
-
-    def let_go(self, owner: str) -> None:
-        """Give up the holds of a crawl, and its claims on links."""
-        self.db.holds.delete_many({"owner": owner})
+    def _pass(self, one: Document, to: int) -> None:
+        """Let nobody look before this row again, unless a job came back meanwhile."""
+        if to > one["next"]:
+            seen = {"_id": one["_id"], "next": one["next"], "returned": one["returned"]}
+            self.db.queues.update_one(seen, {"$set": {"next": to}})
+            one["next"] = to
 
     # --- giving back ----------------------------------------------------------------------------------------
 
@@ -263,18 +252,15 @@ class Queue:
         if row is not None and row["state"] == "leased" and row["owner"] == owner:
             self._give_back(row, self.now(), reason, crashed=bool(reason), lost=False, event="released")
             row = self.db.ledger.find_one({"_id": row["_id"]})
-        self.let_go(owner)
         return str(row["state"]) if row else ""
 
     def expire(self) -> int:
-        """Take back the jobs whose lease ran out; returns how many. For nodes in steady contact only."""
+        """Take back the jobs whose lease ran out; returns how many. For nodes in steady contact only.
+
+        Whichever run they are of: an old run's lost job would hold its site for ever.
+        """
         now = self.now()
-        rows = [
-            row
-            for one in self.runs()
-            for row in self.db.ledger.find({"run": one["_id"], "state": "leased"}, _UNREAD)
-            if row["until"] < now
-        ]
+        rows = [row for row in self.db.ledger.find(_HELD, _UNREAD) if row["until"] < now]
         if not rows:
             return 0
         silent = {one["_id"] for one in self.db.nodes.find({"beat_at": {"$lt": now - SILENT}}, {"_id": 1})}
@@ -283,37 +269,26 @@ class Queue:
             reason = "its node was lost" if lost else "its lease ran out"
             self._give_back(row, now, reason, crashed=not lost, lost=lost, event="expired")
             self._free_links(row["run"], row["owner"])
-            self.let_go(row["owner"])
         return len(rows)
 
     def _give_back(
         self, row: Document, now: datetime, reason: str, *, crashed: bool, lost: bool, event: str
     ) -> None:
         crashes, losses = row["crashes"] + crashed, row.get("losses", 0) + lost
-        free: Document = {"owner": None, "until": None, "crashes": crashes, "losses": losses}
+        free: Document = ledger.FREE | {"state": "failed", "crashes": crashes, "losses": losses}
         if row.get("job", {}).get("cancelled"):
-            free |= {"state": "failed", "reason": CANCELLED, "finished_at": now}
+            free |= {"reason": CANCELLED, "finished_at": now}
         elif crashes >= SET_ASIDE_AFTER:
-            free |= {
-                "state": "failed",
-                "reason": f"set aside after killing {crashes} crawls: {reason}",
-                "finished_at": now,
-            }
+            free |= {"reason": f"set aside after killing {crashes} crawls: {reason}", "finished_at": now}
         elif losses >= LOST_AFTER:
-            free |= {
-                "state": "failed",
-                "reason": f"set aside: lost with {losses} nodes",
-                "finished_at": now,
-            }
+            free |= {"reason": f"set aside: lost with {losses} nodes", "finished_at": now}
         else:
             free |= {"state": "planned", "trouble": reason}
         held = {"_id": row["_id"], "state": "leased", "owner": row["owner"], "until": row["until"]}
-        change = {"$set": free, "$inc": ledger.STEP, "$unset": {"job.stop": ""}}
-        if not self.db.ledger.update_one(held, change).modified_count:
-            return
-        if free["state"] == "planned":
+        change = {"$set": free, "$unset": {"job.stop": ""} | ledger.RELEASED}
+        change |= ledger.noted("failed" if free["state"] == "failed" else event, row["owner"], now)
+        if self.db.ledger.update_one(held, change).modified_count and free["state"] == "planned":
             _returned(self.db, row["run"], row["order"], 1)
-        _log(self.db, row, "failed" if free["state"] == "failed" else event, row["owner"], now)
 
     def _free_links(self, run: str, owner: str) -> None:
         claimed = {"run": run, "owner": owner, "state": "claimed"}
@@ -325,7 +300,7 @@ class Queue:
         """Close the runs with nothing left to do; returns their ids."""
         closed = []
         for one in self.runs():
-            if one["next"] < one["size"] and self._first(one, set(), set()) is not None:
+            if next(self._waiting(one), None) is not None:
                 continue
             left = {"run": one["_id"], "state": {"$in": ["planned", "leased"]}}
             if self.db.ledger.find_one(left, {"_id": 1}) is None:
@@ -425,7 +400,8 @@ def cluster_run(db: Sync, quarter: str) -> Document:
 
 def transitions(db: Sync, run: str) -> list[Document]:
     """Return the ledger's log of a run, each site's transitions in the order they happened."""
-    return db.ledger_log.find({"run": run}).sort([("site_id", ASCENDING), ("seq", ASCENDING)]).to_list()
+    rows = db.ledger.find({"run": run}, {"site_id": 1, "log": 1}).sort("site_id", ASCENDING)
+    return [entry | {"site_id": row["site_id"]} for row in rows for entry in row.get("log", ())]
 
 
 def finished_since(db: Sync, run: str, since: datetime) -> int:
@@ -456,9 +432,11 @@ def overlaps(entries: Sequence[Document]) -> list[str]:
     return found
 
 
-def _log(db: Sync, row: Document, event: str, owner: str, now: datetime) -> None:
-    entry = ledger.entry(row, event, owner, now)
-    write: Callable[[], object] = lambda: db.ledger_log.replace_one(  # noqa: E731
-        {"_id": entry["_id"]}, entry, upsert=True
-    )
-    patient.sync(write)()
+def _hold(kind: str, value: str) -> str:
+    return f"{kind}:{value}"
+
+
+def _slots(row: Document, most: int) -> list[str]:
+    """Return the holds a row may take for its address, one of which it needs; none without an address."""
+    address = row.get("address")
+    return [_hold("address", f"{address}:{slot}") for slot in range(most)] if address else []

@@ -78,7 +78,7 @@ def adopt(db: Sync, run: str) -> None:
 
 def drop(db: Sync, run: str) -> None:
     """Remove a recheck that was only to be compared."""
-    for name in ("findings", "links", "tallies", "seals", "ledger", "ledger_log"):
+    for name in ("findings", "links", "tallies", "seals", "ledger"):
         db[name].delete_many({"run": run})
     db.runs.delete_one({"_id": run})
 

@@ -42,7 +42,7 @@ COLLECTIONS: dict[str, dict[str, Any]] = {
         "finished_at": DATE_OR_NULL,
         "state": _one_of("open", "complete", "incomplete", "abandoned"),
     },
-    # the work of a run; _id "<run>:<site_id>"
+    # the work of a run; _id "<run>:<site_id>"; `log` has every transition, append-only
     "ledger": {
         "run": NAME,
         "quarter": NAME,
@@ -59,14 +59,6 @@ COLLECTIONS: dict[str, dict[str, Any]] = {
         "counts": TABLE,
         "finished_at": DATE_OR_NULL,
     },
-    # every transition of a ledger row; append-only
-    "ledger_log": {
-        "run": NAME,
-        "site_id": NAME,
-        "event": _one_of("leased", "started", "done", "failed", "released", "expired"),
-        "owner": TEXT,
-        "at": DATE,
-    },
     # a run on the cluster: where its waiting rows begin, and what operators want of it; _id the run
     "queues": {
         "project": NAME,
@@ -76,8 +68,6 @@ COLLECTIONS: dict[str, dict[str, Any]] = {
         "size": COUNT,
         "returned": COUNT,
     },
-    # what a crawl of the cluster holds; _id "site:<site_id>" or "address:<ip>:<n>"
-    "holds": {"kind": _one_of("site", "address"), "value": NAME, "owner": NAME, "until": DATE},
     # a scrapyd node and what it last said of itself; _id its name
     "nodes": {"draining": TRUTH, "beat_at": DATE},
     # one visit; _id sha256(run, site, url, rendered)
@@ -203,8 +193,6 @@ INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("quarter", "state"),
         ("job.id",),
     ),
-    "ledger_log": (("run", "site_id", "at"),),
-    "holds": (("owner",),),
     "pages": (("run", "site_id"),),
     "pictures": (("run", "site_id"),),
     "findings": (("run", "site_id"), ("quarter", "site_id", "rule")),
@@ -231,6 +219,8 @@ def ensure_schema(db: Sync) -> None:
         indexes = [IndexModel([(key, ASCENDING) for key in keys]) for keys in INDEXES.get(name, ())]
         if indexes:
             db[name].create_indexes(indexes)
+    # Rows the cluster has leased name what they hold; see queue.py.
+    db.ledger.create_index("holds", unique=True, sparse=True)
     # What every GridFS driver creates before its first upload; ours writes the chunks itself.
     db[f"{BUCKET}.files"].create_index([("filename", ASCENDING), ("uploadDate", ASCENDING)])
     db[f"{BUCKET}.chunks"].create_index([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)
