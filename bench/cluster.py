@@ -111,7 +111,7 @@ def together(farm: Farm, sites: SiteFarm, proxy: str, memory: Memory) -> float:
         roster = folder / "roster.csv"
         roster.write_text("\n".join(sites.roster()) + "\n", "utf-8")
         nodes = cluster(
-            folder, uri, NODES, roster=roster, proxy=proxy, options={}, slots=SLOTS, lease=60.0, poll=5.0
+            folder, uri, NODES, roster=roster, proxy=proxy, options={}, slots=SLOTS, lease=60.0, poll=1.0
         )
         try:
             command = [sys.executable, "-m", "govcrawl.cli", "cluster", "dispatch", "--registry", str(roster)]

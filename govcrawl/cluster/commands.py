@@ -17,6 +17,7 @@ import click
 from rich.console import Console
 from rich.live import Live
 
+from govcrawl.checking import bound
 from govcrawl.cluster.client import Client
 from govcrawl.inputs import read_inputs
 from govcrawl.items import GovcrawlError, NotConfigured, Site
@@ -34,7 +35,7 @@ from govcrawl.store.server import resolve
 _FILE = click.Path(path_type=Path)
 _QUARTER = click.option("--quarter", required=True, help="Quarter, such as 2023Q3.")
 _PROJECT = click.option("--project", default="govcrawl", show_default=True, help="Name of the deployment.")
-_EVERY = 2.0  # seconds between looks
+_EVERY = 0.5  # seconds between looks
 _SHARE = 20  # times as long as a look takes, the next one waits
 
 
@@ -256,14 +257,16 @@ def _plain(looks: Iterator[Any]) -> None:
 def _wait(db: Sync, quarter: str) -> None:
     from govcrawl.results import score_quarter  # noqa: PLC0415
 
+    name = Options.from_environment().edition
+    edition = load_edition(Path(name) if name else None)
+    bound(edition)  # loads the rules now, not when the last crawl has ended
     _watch(db, quarter)
     run = queue.cluster_run(db, quarter)["_id"]
     state = finish_run(db, run)
     integrity.seal_missing(db)
     failed = reads.failed_sites(db, run)
-    edition = Options.from_environment().edition
     if len(failed) < len(reads.sites_of_run(db, run)):
-        score_quarter(db, quarter, load_edition(Path(edition) if edition else None))
+        score_quarter(db, quarter, edition)
     click.echo(f"run {run} {state}: {len(failed)} sites failed")
     for site_id, reason in failed[:50]:
         click.echo(f"  {site_id}: {reason}", err=True)

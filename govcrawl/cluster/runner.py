@@ -50,6 +50,12 @@ def die_with_parent(number: int = signal.SIGTERM) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
 
 
+def run_in_turn() -> None:
+    """Leave the processor when the turn is over, not whenever another crawl of the machine has an answer."""
+    with suppress(OSError, AttributeError):  # Linux only; elsewhere the system's own order stays
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
 def activate() -> None:
     """Put the project's egg in front of everything else and make sure its packages come from there."""
     from scrapyd.config import Config  # noqa: PLC0415  (scrapyd has loaded it; a crawl does not need it)
@@ -212,6 +218,7 @@ class Server:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _OURS)
         die_with_parent()
+        run_in_turn()
         for descriptor in (self._wake, self._waker, self.reports):
             os.close(descriptor)
         nothing = os.open(os.devnull, os.O_RDONLY)
