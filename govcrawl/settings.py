@@ -66,6 +66,7 @@ if find_spec("spidermon"):
     SPIDERMON_ENABLED = True
     SPIDERMON_SPIDER_CLOSE_MONITORS = ("govcrawl.cluster.monitors.JobSuite",)
 LOG_LEVEL = "WARNING"
+LOG_VERSIONS: list[str] = []  # looked up for a line that is never written
 LOG_SHORT_NAMES = True
 
 # Inspected pages name addresses of the office's own networks, by mistake or on purpose: none is connected to.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -136,6 +137,14 @@ def test_addresses_of_sites_that_name_one_need_no_look_up() -> None:
 
 
 # --- the runner -------------------------------------------------------------------------------
+
+
+def test_messages_below_a_crawls_level_are_not_even_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCRAPY_SETTINGS_MODULE", "govcrawl.settings")
+    assert runner.unheard(["crawl", "site"]) == logging.WARNING - 1
+    assert runner.unheard(["crawl", "site", "-s", "LOG_LEVEL=debug"]) == logging.DEBUG - 1
+    monkeypatch.delenv("SCRAPY_SETTINGS_MODULE")
+    assert runner.unheard(["list"]) == logging.DEBUG - 1  # Scrapy's own default
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import ctypes
 import hashlib
 import importlib
 import json
+import logging
 import os
 import random
 import select
@@ -250,10 +251,23 @@ def reason_of(status: int) -> str:
     return f"exit code {status}" if status else ""
 
 
+def unheard(arguments: Sequence[str]) -> int:
+    """Return the level up to which a crawl's messages reach no handler: they need not be made.
+
+    Scrapy leaves all loggers open and filters in its handler; the driver alone makes a message for each
+    command sent and answered.
+    """
+    given = [one.partition("=")[2] for one in arguments if one.startswith("LOG_LEVEL=")]
+    settings = importlib.import_module(os.environ[_SETTINGS]) if _SETTINGS in os.environ else None
+    level = given[-1] if given else getattr(settings, "LOG_LEVEL", "DEBUG")
+    return logging.getLevelNamesMapping().get(level.upper(), logging.DEBUG) - 1
+
+
 def crawl(arguments: Sequence[str]) -> int:
     """Run `scrapy` with these arguments and return its exit code."""
     from scrapy.cmdline import execute  # noqa: PLC0415  (preloaded)
 
+    logging.disable(unheard(arguments))
     try:
         execute(["scrapy", *arguments])
     except SystemExit as end:
