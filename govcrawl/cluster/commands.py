@@ -221,26 +221,28 @@ def _console() -> Console:
 def _watch(db: Sync, quarter: str) -> None:
     from govcrawl.cluster.status import look, view  # noqa: PLC0415
 
-    again = patient.sync(partial(look, db, quarter))  # a restart of the database is no reason to look away
+    # A restart of the database is no reason to look away.
+    looks = _looks(patient.sync(partial(look, db, quarter)), patient.sync(partial(queue.under_work, db)))
     if not sys.stdout.isatty():
-        _plain(_looks(again))
+        _plain(looks)
         return
     with Live(console=_console(), auto_refresh=False) as live:
-        for found in _looks(again):
+        for found in looks:
             live.update(view(found), refresh=True)
 
 
-def _looks(look: Callable[[], Any]) -> Iterator[Any]:
+def _looks(look: Callable[[], Any], under_work: Callable[[str], bool]) -> Iterator[Any]:
     """Yield one look after another until all is done; looking must not slow the storing."""
-    pause = 0.0
     while True:
-        time.sleep(pause)
         began = time.monotonic()
         found = look()
-        pause = max(_EVERY, _SHARE * (time.monotonic() - began))
+        ended = time.monotonic()
         yield found
         if found.over:
             return
+        time.sleep(_EVERY)
+        while time.monotonic() < ended + _SHARE * (ended - began) and under_work(found.run):
+            time.sleep(_EVERY)
 
 
 def _plain(looks: Iterator[Any]) -> None:

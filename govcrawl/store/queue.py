@@ -302,8 +302,7 @@ class Queue:
         for one in self.runs():
             if next(self._waiting(one), None) is not None:
                 continue
-            left = {"run": one["_id"], "state": {"$in": ["planned", "leased"]}}
-            if self.db.ledger.find_one(left, {"_id": 1}) is None:
+            if not under_work(self.db, one["_id"]):
                 ledger.finish_run(self.db, one["_id"])
                 self.db.queues.update_one({"_id": one["_id"]}, {"$set": {"open": False}})
                 closed.append(str(one["_id"]))
@@ -402,6 +401,12 @@ def transitions(db: Sync, run: str) -> list[Document]:
     """Return the ledger's log of a run, each site's transitions in the order they happened."""
     rows = db.ledger.find({"run": run}, {"site_id": 1, "log": 1}).sort("site_id", ASCENDING)
     return [entry | {"site_id": row["site_id"]} for row in rows for entry in row.get("log", ())]
+
+
+def under_work(db: Sync, run: str) -> bool:
+    """Tell whether sites of a run wait or are crawled."""
+    left = {"run": run, "state": {"$in": ["planned", "leased"]}}
+    return db.ledger.find_one(left, {"_id": 1}) is not None
 
 
 def finished_since(db: Sync, run: str, since: datetime) -> int:
