@@ -14,6 +14,7 @@ import hashlib
 import os
 import shutil
 import time
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -325,7 +326,7 @@ class _Tab:
         return tell
 
 
-class _Visit:
+class _Visit(ABC):
     """One page from opening to closing: what it answered, what it is doing, and what ends it.
 
     The methods named after events of the page and of the DevTools protocol are called by its tab.
@@ -372,9 +373,9 @@ class _Visit:
         quiet = self._still and len(self.console) < MAX_CONSOLE and self._navigations <= 3
         return quiet and not odd and self.error is None
 
+    @abstractmethod
     async def work(self) -> None:
         """Do what the visit is for, on a settled page."""
-        raise NotImplementedError
 
     async def drive(self, context: BrowserContext, tab: _Tab | None, seconds: float) -> None:
         """Go to the address in a tab, wait until the page is settled and do the work."""

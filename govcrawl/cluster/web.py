@@ -188,7 +188,7 @@ class Realm:
     def requestAvatar(self, avatar: bytes, _: Any, *interfaces: Any) -> Any:  # noqa: N802  (Twisted's name)
         """Return the user's door."""
         if IResource not in interfaces:
-            raise NotImplementedError
+            raise NotImplementedError  # what Twisted's IRealm asks for: a kind of avatar not had
         return IResource, self.doors[int(avatar)], lambda: None
 
 

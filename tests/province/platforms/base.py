@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import date
 from html import escape
@@ -88,23 +89,23 @@ def anchor(link: Link) -> str:
     return f'<a href="{escape(link.url)}" target="_blank">{link.text}</a>'
 
 
-class Platform:
+class Platform(ABC):
     """A content management system. Subclasses set `family`, the addresses and the markup of the pieces."""
 
     family = ""
     page_size = 15
 
+    @abstractmethod
     def column_path(self, site: Site, column: Column) -> str:
         """Return the address of a column, from the root."""
-        raise NotImplementedError
 
+    @abstractmethod
     def next_path(self, column: Column, number: int) -> str:
         """Return the address of page `number` (from 2) of a column's list."""
-        raise NotImplementedError
 
+    @abstractmethod
     def article_path(self, site: Site, column: Column, entry: Entry) -> str:
         """Return the address of an article, from the root."""
-        raise NotImplementedError
 
     def href(self, site: Site, origin: str, target: str) -> str:
         """Write a link from one path of the site to another."""
@@ -132,13 +133,13 @@ class Platform:
         lines = "".join(f'<li><a href="{escape(u)}">{n}</a></li>' for n, u in items)
         return f'<div class="leftmenu"><h3>{title}</h3><ul>{lines}</ul></div>'
 
+    @abstractmethod
     def block(self, block: Block) -> str:
         """Write a box of the home page."""
-        raise NotImplementedError
 
+    @abstractmethod
     def listing(self, column: Column, rows: list[Row]) -> str:
         """Write the rows of a list as static markup."""
-        raise NotImplementedError
 
     def pager(self, site: Site, column: Column, number: int, total: int) -> str:
         """Write the links to the other pages of a list."""
@@ -151,18 +152,18 @@ class Platform:
             links.append(f'<a href="{escape(self.href(site, origin, target))}">{page}</a>')
         return f'<div class="page">共{len(column.entries)}条 {" ".join(links)}</div>'
 
+    @abstractmethod
     def article(self, title: str, line: str, paragraphs: list[str], tail: str) -> str:
         """Write an article with the line that names date and source."""
-        raise NotImplementedError
 
     def links(self, title: str, links: list[Link]) -> str:
         """Write a box of links, such as friendly links or topics."""
         lines = "\n".join(f"<li>{anchor(link)}</li>" for link in links)
         return f'<div class="linkbox"><h3>{title}</h3><ul>{lines}</ul></div>'
 
+    @abstractmethod
     def shell(self, parts: Parts) -> str:
         """Put the pieces together."""
-        raise NotImplementedError
 
     def dynamic(self, site: Site, column: Column, rows: list[Row]) -> tuple[str, dict[str, tuple[str, str]]]:
         """Write a list that a script fills, and what its address answers: markup, {path?query: (type, body)}."""
