@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from govcrawl.items import GovcrawlError
+from govcrawl.sites.roster import ascii_host
 
 Hosts = Mapping[str, tuple[str, ...]]
 
@@ -29,18 +30,13 @@ def load_hosts(path: Path) -> Hosts:
             continue
         try:
             address = str(ipaddress.ip_address(words[0]))
-            names = [_ascii(word) for word in words[1:]]
+            names = [ascii_host(word).rstrip(".") for word in words[1:]]
         except ValueError:
             names = []
-        if not names:
+        if not names or not all(names):
             raise GovcrawlError(
                 f"{path}, line {number}: '{line.strip()[:40]}' is not an address and its names; correct it"
             )
         for name in names:
             found[name] = tuple(dict.fromkeys((*found.get(name, ()), address)))
     return found
-
-
-def _ascii(name: str) -> str:
-    name = name.lower().rstrip(".")
-    return name if name.isascii() else name.encode("idna").decode()

@@ -271,7 +271,7 @@ def _same_site(url: str) -> str:
     parts = urlsplit(url)
     port = "" if parts.port in {None, _PORTS[parts.scheme]} else f":{parts.port}"
     query = f"?{parts.query}" if parts.query else ""
-    return f"{_ascii_host(parts.hostname or '').rstrip('.')}{port}{parts.path.rstrip('/')}{query}"
+    return f"{ascii_host(parts.hostname or '').rstrip('.')}{port}{parts.path.rstrip('/')}{query}"
 
 
 class _BadValueError(ValueError):
@@ -375,7 +375,7 @@ def _is_host(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        name = _ascii_host(host).rstrip(".")
+        name = ascii_host(host).rstrip(".")
     else:
         return True
     labels = name.split(".")
@@ -385,7 +385,7 @@ def _is_host(host: str) -> bool:
     return dotted and len(name) <= 253 and _HOST.fullmatch(name) is not None
 
 
-def _ascii_host(host: str) -> str:
+def ascii_host(host: str) -> str:
     """Lower a host's case and turn Chinese labels into their ASCII form; empty when there is none."""
     if host.isascii():
         return host.lower()
@@ -413,7 +413,7 @@ def _platform(text: str) -> str:
 
 
 def _hosts(text: str) -> tuple[str, ...]:
-    hosts = tuple(_ascii_host(host) or host for host in text.split())
+    hosts = tuple(ascii_host(host) or host for host in text.split())
     for host in hosts:
         if not _is_host(host):
             raise _BadValueError(f"{shown(host)} is no host name; write bare host names separated by blanks")
