@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +22,7 @@ from govcrawl.secrets import secret
 from govcrawl.services import roster_sha
 from govcrawl.sites import load_sites
 from govcrawl.standard import load_edition
-from govcrawl.store.client import Sync, clock, connect, one_line
+from govcrawl.store.client import Sync, connect, one_line, server_time
 from govcrawl.store.queue import Kind, Queue
 
 SCRAPYD = (1, 6)  # the version whose components these replace
@@ -210,12 +211,15 @@ def _check_clock(db: Sync) -> None:
 
 def clock_skew(db: Sync) -> float:
     """Return how many seconds this machine's clock is ahead of the database's."""
-    from datetime import UTC, datetime  # noqa: PLC0415  (the only use of this machine's clock)
-
     try:
-        return (datetime.now(UTC) - clock(db.command("hello"))).total_seconds()
+        return ahead_of(server_time(db))
     except Exception as error:
         raise one_line("", error) from error
+
+
+def ahead_of(moment: datetime) -> float:
+    """Return how many seconds this machine's clock, used for nothing else, is ahead of the database's."""
+    return (datetime.now(UTC) - moment).total_seconds()
 
 
 def _own(config: Config, option: str) -> str:

@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from govcrawl import __version__
 from govcrawl.cluster import metrics
-from govcrawl.cluster.config import clock_skew, node_of
+from govcrawl.cluster.config import ahead_of, node_of
 from govcrawl.cluster.spiderqueue import Message, SpiderQueue
 from govcrawl.store.client import Document
 from govcrawl.store.queue import recount, stops
@@ -137,7 +137,6 @@ class Poller:
         return found
 
     def _facts(self, running: list[Document]) -> Document:
-        skew = clock_skew(self.node.db)
         return {
             "url": self.node.url,
             "pid": os.getpid(),
@@ -147,7 +146,7 @@ class Poller:
             "roster": self.node.queue.kind.roster_sha,
             "edition": self.node.queue.kind.edition,
             "versions": {"govcrawl": __version__, "scrapyd": metadata.version("scrapyd")},
-            "skew": round(skew, 1),
+            "skew": round(ahead_of(self.node.queue.now()), 1),
         }
 
     # --- in the reactor -------------------------------------------------------------------------------------

@@ -113,6 +113,11 @@ def clock(hello: Document) -> datetime:
     return found.replace(tzinfo=UTC)  # commands are decoded without our client's options
 
 
+def server_time(db: Sync) -> datetime:
+    """Return the server's own time."""
+    return clock(db.command("hello"))
+
+
 class ServerClock:
     """The server's time, asked for now and then and carried on by this machine's monotonic clock between."""
 
@@ -126,7 +131,7 @@ class ServerClock:
         passed = time.monotonic() - asked
         if passed < ASK_AGAIN:
             return answer + timedelta(seconds=passed)
-        answer = clock(self._db.command("hello"))
+        answer = server_time(self._db)
         self._asked = (time.monotonic(), answer)
         return answer
 

@@ -20,15 +20,15 @@ from pymongo.errors import DuplicateKeyError
 
 from govcrawl.items import GovcrawlError, Site
 from govcrawl.store.blobs import keep
-from govcrawl.store.client import Async, Document, Sync, clock
+from govcrawl.store.client import Async, Document, Sync, clock, server_time
 from govcrawl.store.patience import patient
 
 ALONE_AFTER = 5  # crashes: from here on a site is only given to a worker with nothing else to lose
 FAILED_AFTER = 10  # crashes
 
 STEP = {"seq": 1}  # what each transition adds to its row
-RELEASED = {"holds": ""}  # what a row loses with its lease (`$unset`): see queue.py
-FREE = {"owner": None, "until": None}
+RELEASED = {"holds": "", "job.stop": ""}  # what a row loses with its lease (`$unset`): see queue.py
+UNDER_WORK = {"$in": ["planned", "leased"]}  # states of a row with work left
 
 
 @patient.sync
@@ -67,7 +67,8 @@ def open_run(
     covered = [run["_id"] for run in unfinished if set(run["sites"]) <= set(sites)]
     run_id = _insert_run(db, same | {"settings": dict(settings or {})})
     _keep_again(db, inputs)
-    db.runs.update_many({"_id": {"$in": covered}}, {"$set": {"state": "abandoned", "finished_at": _now(db)}})
+    ended = {"state": "abandoned", "finished_at": server_time(db)}
+    db.runs.update_many({"_id": {"$in": covered}}, {"$set": ended})
     return run_id
 
 
@@ -89,7 +90,7 @@ def plan(db: Sync, run: str, sites: Sequence[Site], extra: Mapping[str, Document
 @patient.sync
 def release_owner(db: Sync, run: str, owner: str, *, crashed: bool = True) -> int:
     """Give back what a worker that ended still held, sites and claims on links; returns how many sites."""
-    now = _now(db)
+    now = server_time(db)
     rows = list(db.ledger.find({"run": run, "state": "leased", "owner": owner}))
     for row in rows:
         held, update = _giving_back(row, now, crashed=crashed)
@@ -125,10 +126,10 @@ def pages_so_far(db: Sync, run: str) -> int:
 @patient.sync
 def finish_run(db: Sync, run: str) -> str:
     """Close the run: `complete` when each planned site is done or failed with a reason, else `incomplete`."""
-    open_rows = db.ledger.count_documents({"run": run, "state": {"$in": ["planned", "leased"]}})
+    open_rows = db.ledger.count_documents({"run": run, "state": UNDER_WORK})
     unexplained = db.ledger.count_documents({"run": run, "state": "failed", "reason": ""})
     state = "incomplete" if open_rows or unexplained else "complete"
-    db.runs.update_one({"_id": run}, {"$set": {"state": state, "finished_at": _now(db)}})
+    db.runs.update_one({"_id": run}, {"$set": {"state": state, "finished_at": server_time(db)}})
     return state
 
 
@@ -178,7 +179,7 @@ class Ledger:
 
     async def unfinished(self, run: str) -> int:
         """Return how many sites of the run are still planned or leased."""
-        open_rows = {"run": run, "state": {"$in": ["planned", "leased"]}}
+        open_rows = {"run": run, "state": UNDER_WORK}
         return await patient(lambda: self.db.ledger.count_documents(open_rows))
 
     async def done(self, run: str, site_id: str, owner: str, counts: Mapping[str, int]) -> bool:
@@ -248,17 +249,24 @@ def noted(event: str, owner: str, at: datetime, **counts: int) -> Document:
     return {"$push": {"log": {"event": event, "owner": owner, "at": at}}, "$inc": counts | STEP}
 
 
+def freeing(
+    row: Document, now: datetime, event: str, fields: Document, failed: str = ""
+) -> tuple[Document, Document]:
+    """Return filter and update that free a leased row, to be taken again unless a reason `failed` it."""
+    held = {"_id": row["_id"], "state": "leased", "owner": row["owner"], "until": row["until"]}
+    fields = fields | {"owner": None, "until": None, "state": "planned"}
+    if failed:
+        event, fields = "failed", fields | {"state": "failed", "reason": failed, "finished_at": now}
+    return held, {"$set": fields, "$unset": RELEASED} | noted(event, row["owner"], now)
+
+
 def _giving_back(
     row: Document, now: datetime, *, crashed: bool, event: str = "released"
 ) -> tuple[Document, Document]:
     """Return filter and update that free a leased row, or fail it after too many crashes."""
-    held = {"_id": row["_id"], "state": "leased", "owner": row["owner"], "until": row["until"]}
     crashes = row["crashes"] + crashed
-    fields = FREE | {"state": "planned", "crashes": crashes}
-    if crashes >= FAILED_AFTER:
-        reason = f"crashed its worker {crashes} times"
-        event, fields = "failed", fields | {"state": "failed", "reason": reason, "finished_at": now}
-    return held, {"$set": fields, "$unset": RELEASED} | noted(event, row["owner"], now)
+    failed = f"crashed its worker {crashes} times" if crashes >= FAILED_AFTER else ""
+    return freeing(row, now, event, {"crashes": crashes}, failed)
 
 
 def _keep_again(db: Sync, inputs: Mapping[str, bytes] | None) -> None:
@@ -274,7 +282,7 @@ def _insert_run(db: Sync, fields: Document) -> str:
         run_id = f"{quarter}-{max(taken, default=0) + 1}"
         try:
             db.runs.insert_one(
-                {"_id": run_id, "state": "open", "started_at": _now(db), "finished_at": None} | fields
+                {"_id": run_id, "state": "open", "started_at": server_time(db), "finished_at": None} | fields
             )
         except DuplicateKeyError:  # another command was faster: take the next number
             continue
@@ -318,7 +326,3 @@ def _key(run: str, site_id: str) -> str:
 def _number(run: Document) -> int:
     found = re.search(r"-(\d+)$", str(run["_id"]))
     return int(found[1]) if found else 0
-
-
-def _now(db: Sync) -> datetime:
-    return clock(db.command("hello"))

@@ -24,7 +24,7 @@ from pymongo.errors import DuplicateKeyError
 
 from govcrawl.items import GovcrawlError, Site
 from govcrawl.store import ledger
-from govcrawl.store.client import Document, ServerClock, Sync, clock
+from govcrawl.store.client import Document, ServerClock, Sync, server_time
 from govcrawl.store.patience import patient
 
 SET_ASIDE_AFTER = 3  # crawl processes a job may take with it
@@ -275,19 +275,16 @@ class Queue:
         self, row: Document, now: datetime, reason: str, *, crashed: bool, lost: bool, event: str
     ) -> None:
         crashes, losses = row["crashes"] + crashed, row.get("losses", 0) + lost
-        free: Document = ledger.FREE | {"state": "failed", "crashes": crashes, "losses": losses}
+        failed = ""
         if row.get("job", {}).get("cancelled"):
-            free |= {"reason": CANCELLED, "finished_at": now}
+            failed = CANCELLED
         elif crashes >= SET_ASIDE_AFTER:
-            free |= {"reason": f"set aside after killing {crashes} crawls: {reason}", "finished_at": now}
+            failed = f"set aside after killing {crashes} crawls: {reason}"
         elif losses >= LOST_AFTER:
-            free |= {"reason": f"set aside: lost with {losses} nodes", "finished_at": now}
-        else:
-            free |= {"state": "planned", "trouble": reason}
-        held = {"_id": row["_id"], "state": "leased", "owner": row["owner"], "until": row["until"]}
-        change = {"$set": free, "$unset": {"job.stop": ""} | ledger.RELEASED}
-        change |= ledger.noted("failed" if free["state"] == "failed" else event, row["owner"], now)
-        if self.db.ledger.update_one(held, change).modified_count and free["state"] == "planned":
+            failed = f"set aside: lost with {losses} nodes"
+        fields = {"crashes": crashes, "losses": losses, "trouble": reason}
+        held, change = ledger.freeing(row, now, event, fields, failed)
+        if self.db.ledger.update_one(held, change).modified_count and not failed:
             _returned(self.db, row["run"], row["order"], 1)
 
     def _free_links(self, run: str, owner: str) -> None:
@@ -330,7 +327,7 @@ class Queue:
 
 def nodes(db: Sync) -> list[Document]:
     """Return all nodes that ever worked, with `silent` for those not heard of lately."""
-    now = clock(db.command("hello"))
+    now = server_time(db)
     found = db.nodes.find().sort("_id", ASCENDING).to_list()
     return [one | {"silent": one.get("beat_at", now) < now - SILENT, "seen_at": now} for one in found]
 
@@ -405,7 +402,7 @@ def transitions(db: Sync, run: str) -> list[Document]:
 
 def under_work(db: Sync, run: str) -> bool:
     """Tell whether sites of a run wait or are crawled."""
-    left = {"run": run, "state": {"$in": ["planned", "leased"]}}
+    left = {"run": run, "state": ledger.UNDER_WORK}
     return db.ledger.find_one(left, {"_id": 1}) is not None
 
 

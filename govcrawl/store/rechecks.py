@@ -10,7 +10,7 @@ from pymongo.errors import DuplicateKeyError
 
 from govcrawl.items import GovcrawlError, LinkCheck
 from govcrawl.store.blobs import keep
-from govcrawl.store.client import Document, Sync, clock
+from govcrawl.store.client import Document, Sync, server_time
 from govcrawl.store.evidence import link_runs, source_of
 from govcrawl.store.records import link_doc, link_of
 
@@ -39,7 +39,7 @@ def open_recheck(
     kept = {name: doc[name] for name in ("quarter", "at", "settings")}
     before = db.runs.find_one({"_id": source}) or doc
     inputs = before.get("inputs", {}) | ({} if file is None else {"edition": keep(db, file)})
-    started, links = clock(db.command("hello")), link_runs(db, source)
+    started, links = server_time(db), link_runs(db, source)
     while True:
         taken = [str(run["_id"]) for run in db.runs.find({"source": pages}, {"_id": 1})]
         numbers = [int(found[1]) for one in taken if (found := re.search(r"r(\d+)$", one))]

@@ -6,7 +6,7 @@ from pymongo.errors import DuplicateKeyError
 
 from govcrawl.items import GovcrawlError
 from govcrawl.store import reads
-from govcrawl.store.client import Document, Sync, clock
+from govcrawl.store.client import Document, Sync, server_time
 from govcrawl.store.integrity import chained
 from govcrawl.store.records import key
 
@@ -25,7 +25,7 @@ def decide(db: Sync, quarter: str, finding_id: str, decision: str, *, reviewer: 
         "decision": decision,
         "reviewer": reviewer,
         "note": note,
-        "decided_at": clock(db.command("hello")),
+        "decided_at": server_time(db),
     }
     while True:
         previous = db.verdicts.find_one({"hash": {"$exists": True}}, sort=[("seq", -1)])
