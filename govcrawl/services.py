@@ -30,7 +30,7 @@ from govcrawl.sites import load_sites
 from govcrawl.sites.hosts import Hosts, load_hosts
 from govcrawl.standard import Edition, load_edition
 from govcrawl.store import reads
-from govcrawl.store.client import Async, connect, connect_async
+from govcrawl.store.client import Async, connect, connect_async, connected
 from govcrawl.store.ledger import Ledger, open_run, plan
 from govcrawl.store.links import LinkBook
 from govcrawl.store.patience import patient
@@ -67,12 +67,8 @@ OF_RUN = frozenset(
 
 def of_run(options: Options) -> Options:
     """Return options completed with what the run they name was opened with."""
-    with resolve(options.mongo or None) as uri:
-        db = connect(uri)
-        try:
-            run = reads.run_of(db, options.run)
-        finally:
-            db.client.close()
+    with resolve(options.mongo or None, ask=False) as uri, connected(uri) as db:
+        run = reads.run_of(db, options.run)
     if run is None:
         raise GovcrawlError(f"no run {options.run} in the database")
     quarter, at = Quarter.parse(run["quarter"]), run["at"]
@@ -144,7 +140,8 @@ class Services:
     async def open(cls, options: Options, now: Clock = lambda: datetime.now(UTC)) -> Services:
         """Connect, make sure of the run, and start what is needed at once; `now` dates the tries of links."""
         self = cls(options, now)
-        uri = self._stack.enter_context(resolve(options.mongo or None))
+        # Who names a run has just seen it there, or waits for the database as any crawl does.
+        uri = self._stack.enter_context(resolve(options.mongo or None, ask=False))
         if not self.run:
             self._own_run(uri)
         self.db = connect_async(uri)

@@ -33,16 +33,17 @@ _guard = threading.Lock()
 
 
 @contextmanager
-def resolve(uri: str | None, root: Path = ROOT) -> Iterator[str]:
+def resolve(uri: str | None, root: Path = ROOT, *, ask: bool = True) -> Iterator[str]:
     """Yield the given URI after checking that it answers, or the embedded server's when none is given.
 
+    Who connects at once need not `ask` first.
     The driver's errors leave the block as a GovcrawlError of one line.
     """
     with contextlib.ExitStack() as stack:
-        if uri:
-            ping(uri)
-        else:
+        if not uri:
             uri = stack.enter_context(running(root))
+        elif ask:
+            ping(uri)
         try:
             yield uri
         except PyMongoError as error:
