@@ -21,6 +21,7 @@ import sys
 import tempfile
 import traceback
 import zipfile
+from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from configparser import ConfigParser
 from contextlib import suppress
@@ -265,14 +266,34 @@ def unheard(arguments: Sequence[str]) -> int:
 
 def crawl(arguments: Sequence[str]) -> int:
     """Run `scrapy` with these arguments and return its exit code."""
-    from scrapy.cmdline import execute  # noqa: PLC0415  (preloaded)
-
     logging.disable(unheard(arguments))
     try:
+        if arguments[:1] == ["crawl"]:
+            return _crawl(arguments[1:])
+        from scrapy.cmdline import execute  # noqa: PLC0415  (preloaded)
+
         execute(["scrapy", *arguments])
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
+
+
+def _crawl(arguments: Sequence[str]) -> int:
+    """Do what `scrapy crawl` does, without its search of all installed packages for other commands."""
+    from scrapy.commands.crawl import Command  # noqa: PLC0415  (all preloaded)
+    from scrapy.crawler import AsyncCrawlerProcess  # noqa: PLC0415
+    from scrapy.utils.project import get_project_settings  # noqa: PLC0415
+
+    command = Command()
+    command.settings = settings = get_project_settings()
+    settings.setdict(command.default_settings, priority="command")
+    parser = ArgumentParser("scrapy crawl")
+    command.add_options(parser)
+    options, names = parser.parse_known_args(arguments)
+    command.process_options(names, options)
+    command.crawler_process = AsyncCrawlerProcess(settings)
+    command.run(names, options)
+    return command.exitcode
 
 
 def serve() -> None:
