@@ -29,6 +29,7 @@ from govcrawl.store.queue import recount, stops
 log = Logger()
 reactor: Any = installed
 _PATIENCE = 3  # intervals without a good poll after which the node calls itself unhealthy
+_FULL = 5.0  # seconds between polls of a node with no free slot: it beats and hears what is to stop
 _TIDY = 5.0  # seconds between looks for leases that ran out and runs that are finished
 
 
@@ -88,7 +89,8 @@ class Poller:
 
     def poll(self) -> Deferred[None]:
         """Pull jobs for the free slots; never fails, for scrapyd's timer would stop for good."""
-        if self.stopped:
+        rest = self.health.good_at + _FULL - time.monotonic()
+        if self.stopped or (rest > 0 and not self.dq.waiting and not self.health.reason):
             return succeed(None)
         if self._busy:
             self._again = True
