@@ -29,8 +29,7 @@ from govcrawl.requestlog import RequestLog
 from govcrawl.sites import load_sites
 from govcrawl.sites.hosts import Hosts, load_hosts
 from govcrawl.standard import Edition, load_edition
-from govcrawl.store import reads
-from govcrawl.store.client import Async, connect, connect_async, connected
+from govcrawl.store.client import Async, connect, connect_async
 from govcrawl.store.ledger import Ledger, open_run, plan
 from govcrawl.store.links import LinkBook
 from govcrawl.store.patience import patient
@@ -65,13 +64,12 @@ OF_RUN = frozenset(
 )
 
 
-def of_run(options: Options) -> Options:
+async def of_run(db: Async, options: Options) -> Options:
     """Return options completed with what the run they name was opened with."""
-    with resolve(options.mongo or None, ask=False) as uri, connected(uri) as db:
-        run = reads.run_of(db, options.run)
+    run = await patient(lambda: db.runs.find_one({"_id": options.run}))
     if run is None:
         raise GovcrawlError(f"no run {options.run} in the database")
-    quarter, at = Quarter.parse(run["quarter"]), run["at"]
+    quarter, at = Quarter.parse(run["quarter"]), datetime.fromisoformat(run["at"])
     point = f"{at:%Y-%m-%d}"
     if quarter.monitoring_point(point) != at:
         point = f"{at:%Y-%m-%d %H:%M}"
@@ -96,7 +94,9 @@ class Services:
     writer: Writer
     checker: LinkChecker | RecordedLinks
 
-    def __init__(self, options: Options, now: Clock = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, options: Options, now: Clock = lambda: datetime.now(UTC), stack: AsyncExitStack | None = None
+    ) -> None:
         self.options = options
         self._now = now
         self.edition: Edition = load_edition(Path(options.edition) if options.edition else None)
@@ -122,7 +122,7 @@ class Services:
         self.hosts: Hosts = load_hosts(Path(options.hosts)) if options.hosts else {}
         self.allowed = [*options.egress(), *stated(self.sites.values())]
         self.guard = Guard(self.allowed)
-        self._stack = AsyncExitStack()
+        self._stack = stack or AsyncExitStack()
         for shared in (self.timetable, self._log):
             if shared is not None:
                 self._stack.callback(shared.close)
@@ -137,15 +137,22 @@ class Services:
         return self
 
     @classmethod
-    async def open(cls, options: Options, now: Clock = lambda: datetime.now(UTC)) -> Services:
-        """Connect, make sure of the run, and start what is needed at once; `now` dates the tries of links."""
-        self = cls(options, now)
+    async def open(
+        cls, options: Options, now: Clock = lambda: datetime.now(UTC), *, as_run: bool = False
+    ) -> Services:
+        """Connect, make sure of the run, and start what is needed at once; `now` dates the tries of links.
+
+        With `as_run`, what the run they name was opened with completes the options.
+        """
+        stack = AsyncExitStack()
         # Who names a run has just seen it there, or waits for the database as any crawl does.
-        uri = self._stack.enter_context(resolve(options.mongo or None, ask=False))
+        uri = stack.enter_context(resolve(options.mongo or None, ask=False))
+        db = connect_async(uri)
+        stack.push_async_callback(db.client.close)
+        self = cls(await of_run(db, options) if as_run else options, now, stack)
+        self.db = db
         if not self.run:
             self._own_run(uri)
-        self.db = connect_async(uri)
-        self._stack.push_async_callback(self.db.client.close)
         self.ledger = Ledger(self.db)
         self.book = LinkBook(self.db, self.source or self.run, await self._later_passes())
         self.writer = await self._stack.enter_async_context(Writer(self.db, self.run, source=self.source))

@@ -36,7 +36,7 @@ from govcrawl.links.address import leads_home
 from govcrawl.links.reading import Answer, says_gone
 from govcrawl.options import Options
 from govcrawl.replay import NOT_RECORDED
-from govcrawl.services import SETTING, Services, of_run
+from govcrawl.services import SETTING, Services
 from govcrawl.store import readings
 from govcrawl.store.evidence import facts_of
 from spiders.dealings import form_page, ipv6_state, lower_sites, planned, queries, title_of, titles_to_find
@@ -188,9 +188,7 @@ class SiteSpider(scrapy.Spider):
         if services is None:
             given = {name: value for name, value in self.arguments.items() if value}
             options = Options.from_environment().with_(sites=(self.site.site_id,), **given)
-            if options.run:
-                options = await asyncio.to_thread(of_run, options)
-            services = await Services.open(options)
+            services = await Services.open(options, as_run=bool(options.run))
             self._own_services = True
         self.services = services
         if self._own_services:
