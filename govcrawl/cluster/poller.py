@@ -30,6 +30,7 @@ log = Logger()
 reactor: Any = installed
 _PATIENCE = 3  # intervals without a good poll after which the node calls itself unhealthy
 _FULL = 5.0  # seconds between polls of a node with no free slot: it beats and hears what is to stop
+_BEAT = 1.0  # seconds at least between heartbeats: a slot that is free looks for work at once
 _TIDY = 5.0  # seconds between looks for leases that ran out and runs that are finished
 
 
@@ -69,10 +70,12 @@ class Poller:
         self.running: Callable[[], list[Document]] = list  # the launcher's crawls
         self.slots = 0
         self.stop_crawl: Callable[[str], None] = lambda _: None
+        self.prepare: Callable[[], None] = lambda: None
         self.dq: DeferredQueue[Message] = DeferredQueue()
         self.stopped = False
         self._busy = False
         self._again = False
+        self._beaten = 0.0
         self._tidied = 0.0
         self._schema = False
         self.update_projects()
@@ -80,6 +83,7 @@ class Poller:
     def update_projects(self) -> None:
         """Look again which projects are deployed here."""
         self.queues = get_spider_queues(self.config)
+        self.prepare()
 
     def next(self) -> Deferred[Message]:
         """Return the next job for a slot that is free now; asks for one at once."""
@@ -111,32 +115,38 @@ class Poller:
 
     def _pull(self, free: int, running: list[Document]) -> Pulled:
         began = time.monotonic()
-        queue = self.node.queue
-        wanted = queue.beat(self._facts(running))
-        found = Pulled(draining=bool(wanted.get("draining")))
-        if running:
-            found.stops = stops(queue.db, [one["owner"] for one in running])
-        names = list(self.queues)
-        if not self.health.good_at:
-            for name in names:
-                for run in queue.of(name).runs():
-                    recount(queue.db, run["_id"])
-        if self.health.since and began - self._tidied > _TIDY:
-            # A lease may have run out because the database was away, and its crawl is about to renew it.
-            if began - self.health.since > self.node.lease_seconds:
-                metrics.EXPIRED.inc(queue.expire())
-            for name in names:
-                queue.of(name).finish()
-            self._tidied = began
+        found = Pulled(draining=self.health.draining)
+        if began - self._beaten >= _BEAT:
+            self._beat(found, running)
+            self._beaten = began
         while not found.draining and len(found.messages) < free:
             before = len(found.messages)
-            for name in names:
-                if len(found.messages) < free and (message := self.queues[name].pop()) is not None:
+            for name, queue in list(self.queues.items()):
+                if len(found.messages) < free and (message := queue.pop()) is not None:
                     found.messages.append(message | {"_project": name, "_spider": message["name"]})
             if len(found.messages) == before:
                 break
         metrics.POLL.observe(time.monotonic() - began)
         return found
+
+    def _beat(self, found: Pulled, running: list[Document]) -> None:
+        """Say that this node lives, hear what operators want, and tidy up now and then."""
+        now = time.monotonic()
+        queue = self.node.queue
+        found.draining = bool(queue.beat(self._facts(running)).get("draining"))
+        if running:
+            found.stops = stops(queue.db, [one["owner"] for one in running])
+        if not self.health.good_at:
+            for name in list(self.queues):
+                for run in queue.of(name).runs():
+                    recount(queue.db, run["_id"])
+        if self.health.since and now - self._tidied > _TIDY:
+            # A lease may have run out because the database was away, and its crawl is about to renew it.
+            if now - self.health.since > self.node.lease_seconds:
+                metrics.EXPIRED.inc(queue.expire())
+            for name in list(self.queues):
+                queue.of(name).finish()
+            self._tidied = now
 
     def _facts(self, running: list[Document]) -> Document:
         return {
