@@ -70,6 +70,13 @@ def until(done: object, seconds: float = LIMIT) -> bool:
     return bool(done())
 
 
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 @dataclass
 class Node:
     """One scrapyd node in a folder of its own."""
@@ -173,13 +180,13 @@ class Node:
         with suppress(psutil.NoSuchProcess):
             for loader in psutil.Process(self.process.pid).children():
                 with suppress(psutil.NoSuchProcess):
-                    found += [one for one in loader.children() if one.status() != psutil.STATUS_ZOMBIE]
+                    found += [one for one in loader.children() if _lives(one)]
         return sorted(found, key=lambda one: one.create_time())
 
     def process_tree(self) -> list[psutil.Process]:
-        """Return the node's process and all below it."""
+        """Return the node's process and all below it that live."""
         top = psutil.Process(self.process.pid)
-        return [top, *top.children(recursive=True)]
+        return [top, *(one for one in top.children(recursive=True) if _lives(one))]
 
     def kill(self) -> None:
         """Kill the node itself; the kernel tells its crawls."""

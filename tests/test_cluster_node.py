@@ -201,7 +201,8 @@ def test_job_that_kills_its_crawl_three_times_is_set_aside(
     schedule(node, names[4], jobid="deadly")
     db = client.connect(mongo)
     for crashes in range(queue.SET_ASIDE_AFTER):
-        row = {"job.id": "deadly", "state": "leased", "crashes": crashes}
+        started = 3 * crashes + 2  # entries of its log: leased, started, released, and so on
+        row = {"job.id": "deadly", "state": "leased", "crashes": crashes, "seq": started}
         assert until(lambda row=row: db.ledger.find_one(row) and node.crawls()), node.log()
         node.crawls()[-1].kill()
         assert until(lambda n=crashes: db.ledger.find_one({"job.id": "deadly", "crashes": n + 1}))

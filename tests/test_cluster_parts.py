@@ -22,7 +22,7 @@ import yaml
 from rich.console import Console
 
 from govcrawl.cluster import config as node_config
-from govcrawl.cluster import health, metrics, runner
+from govcrawl.cluster import crawls, forks, health, metrics, runner
 from govcrawl.cluster.client import Client
 from govcrawl.cluster.deploy import build_egg, project_root
 from govcrawl.cluster.dispatch import addresses
@@ -139,37 +139,53 @@ def test_addresses_of_sites_that_name_one_need_no_look_up() -> None:
 # --- the runner -------------------------------------------------------------------------------
 
 
-def test_messages_below_a_crawls_level_are_not_even_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SCRAPY_SETTINGS_MODULE", "govcrawl.settings")
-    assert runner.unheard(["crawl", "site"]) == logging.WARNING - 1
-    assert runner.unheard(["crawl", "site", "-s", "LOG_LEVEL=debug"]) == logging.DEBUG - 1
-    monkeypatch.delenv("SCRAPY_SETTINGS_MODULE")
-    assert runner.unheard(["list"]) == logging.DEBUG - 1  # Scrapy's own default
+def test_arguments_of_a_crawl_are_read_as_scrapy_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(crawls.SETTINGS, "govcrawl.settings")
+    given = [
+        "site",
+        "-s",
+        "LOG_FILE=a.log",
+        "-s",
+        "LOG_LEVEL=debug",
+        "-a",
+        "run=2023Q3-1",
+        "-a",
+        "owner=n/a=b",
+    ]
+    name, settings, arguments = crawls.read(given)
+    assert (name, settings["LOG_FILE"]) == ("site", "a.log")
+    assert arguments == {"run": "2023Q3-1", "owner": "n/a=b"}
+    assert crawls.unheard(settings) == logging.DEBUG - 1  # what no handler takes is not even made
+    assert crawls.unheard(crawls.read(["site"])[1]) == logging.WARNING - 1
 
 
 @pytest.mark.parametrize(
     ("status", "reason"), [(0, ""), (1, "exit code 1"), (-9, "killed by SIGKILL"), (-250, "exit code -250")]
 )
 def test_end_of_a_process_in_words(status: int, reason: str) -> None:
-    assert runner.reason_of(status) == reason
+    assert forks.reason_of(status) == reason
 
 
 FORKS = """
-import os, random, sys
-from govcrawl.cluster import runner
-def crawl(arguments):
-    os.write(1, f"{os.environ['NAME']} {arguments} {random.random()}\\n".encode())
-    if arguments == ["wait"]:
-        import signal
-        signal.pause()
-    return int(arguments[0]) if arguments[0].isdigit() else 0
-runner.crawl = crawl
-runner.Server(0, 3).run()
+import json, os, signal
+from govcrawl.cluster import forks
+def work(channel):
+    for line in channel.makefile("rb"):
+        order = json.loads(line)
+        os.write(1, f"{os.getpid()} {order['env']['NAME']}\\n".encode())
+        what = order["args"][0]
+        if what == "wait":
+            signal.pause()
+        elif what != "well":
+            return int(what)
+        channel.sendall(forks.WELL)
+    return 0
+forks.Server(work, 0, 3).run()
 """
 
 
 class Forks:
-    """A running fork server that crawls nothing."""
+    """A running fork server that crawls nothing: crawls end well, with an exit code, or wait for a signal."""
 
     def __init__(self) -> None:
         reading, writing = os.pipe()
@@ -184,18 +200,27 @@ class Forks:
         os.close(writing)
         self.reports = os.fdopen(reading)
 
-    def order(self, name: str, *arguments: str) -> dict[str, Any]:
-        line = json.dumps({"id": name, "args": arguments, "env": {"NAME": name}})
-        self.process.stdin.write(line.encode() + b"\n")
+    def tell(self, **order: Any) -> None:
+        self.process.stdin.write(json.dumps(order).encode() + b"\n")
         self.process.stdin.flush()
-        return self.report()
+
+    def start(self, name: str, what: str) -> int:
+        """Start a crawl and return its process's number, once it runs."""
+        self.tell(id=name, args=[what], env={"NAME": name})
+        pid = self.report()["pid"]
+        assert self.process.stdout.readline().split() == [str(pid).encode(), name.encode()]
+        return int(pid)
 
     def report(self) -> dict[str, Any]:
         return json.loads(self.reports.readline())
 
+    def gone(self, pid: int) -> bool:
+        stat = Path(f"/proc/{pid}/stat")
+        return not stat.exists() or ") Z " in stat.read_text("utf-8")
+
 
 @pytest.fixture
-def forks() -> Iterator[Forks]:
+def server() -> Iterator[Forks]:
     found = Forks()
     yield found
     found.process.kill()
@@ -206,32 +231,63 @@ def forks() -> Iterator[Forks]:
     found.reports.close()
 
 
-def test_forks_report_their_start_and_end(forks: Forks) -> None:
-    assert forks.order("a", "0")["pid"] > 0
-    assert forks.report() == {"id": "a", "status": 0}
-    forks.order("b", "3")
-    assert forks.report() == {"id": "b", "status": 3}
-    pid = forks.order("c", "wait")["pid"]
+def test_forks_report_their_start_and_end(server: Forks) -> None:
+    assert server.start("a", "3") > 0
+    assert server.report() == {"id": "a", "status": 3}
+    pid = server.start("b", "wait")
     os.kill(pid, signal.SIGKILL)
-    assert forks.report() == {"id": "c", "status": -9}
-    forks.process.stdin.close()
-    assert forks.process.wait(30) == 0
+    assert server.report() == {"id": "b", "status": -9}
+    server.process.stdin.close()
+    assert server.process.wait(30) == 0
 
 
-def test_forks_have_their_own_environment_and_chance(forks: Forks) -> None:
-    for name in ("a", "b"):
-        forks.order(name, "0")
-        forks.report()
-    first, second = (forks.process.stdout.readline().split() for _ in range(2))
-    assert (first[0], second[0]) == (b"a", b"b")
-    assert first[-1] != second[-1]
+def test_process_whose_crawl_ended_well_is_given_the_next_one(server: Forks) -> None:
+    first = server.start("a", "well")
+    assert server.report() == {"id": "a", "status": 0}
+    waiting = server.start("b", "wait")
+    assert waiting == first
+    other = server.start("c", "well")  # one crawl at a time
+    assert other != first
+    assert server.report() == {"id": "c", "status": 0}
+    assert server.start("d", "1") == other
+    assert server.report() == {"id": "d", "status": 1}
+    assert server.start("e", "well") not in (first, other)  # what failed may have left something behind
+    assert server.report() == {"id": "e", "status": 0}
 
 
-def test_killed_loader_takes_its_crawls_along(forks: Forks) -> None:
-    pid = forks.order("a", "wait")["pid"]
-    assert forks.process.stdout.readline()  # it waits now
-    forks.process.kill()
-    assert until(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text())
+def test_signal_is_for_a_crawl_and_never_for_the_next_one_of_its_process(server: Forks) -> None:
+    pid = server.start("a", "well")
+    assert server.report() == {"id": "a", "status": 0}
+    assert server.start("b", "wait") == pid
+    server.tell(id="a", signal=signal.SIGKILL)
+    server.start("c", "well")  # the signal before it has been read
+    assert server.report() == {"id": "c", "status": 0}
+    assert not server.gone(pid)
+    server.tell(id="b", signal=signal.SIGTERM)
+    assert server.report() == {"id": "b", "status": -15}
+
+
+def test_free_process_that_was_killed_is_given_nothing(server: Forks) -> None:
+    pid = server.start("a", "well")
+    assert server.report() == {"id": "a", "status": 0}
+    os.kill(pid, signal.SIGKILL)
+    assert until(lambda: server.gone(pid))
+    assert server.start("b", "well") != pid
+    assert server.report() == {"id": "b", "status": 0}
+
+
+def test_free_processes_end_with_the_server(server: Forks) -> None:
+    pid = server.start("a", "well")
+    server.report()
+    server.process.stdin.close()
+    assert server.process.wait(30) == 0
+    assert server.gone(pid)
+
+
+def test_killed_loader_takes_its_crawls_along(server: Forks) -> None:
+    pid = server.start("a", "wait")
+    server.process.kill()
+    assert until(lambda: server.gone(pid))
 
 
 def test_egg_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,8 @@ from twisted.python.failure import Failure
 
 from govcrawl.cluster import metrics
 from govcrawl.cluster.config import node_of
+from govcrawl.cluster.forks import reason_of
 from govcrawl.cluster.health import COMMAND, JOB, NODE
-from govcrawl.cluster.runner import reason_of
 from govcrawl.cluster.spiderqueue import Message
 from govcrawl.store.client import Document
 from govcrawl.store.patience import patient
@@ -42,14 +42,12 @@ _LOG_FORMAT = "%(asctime)s node={node} job={job} site={site} %(name)s %(levelnam
 class Signals:
     """What scrapyd uses of a process's transport."""
 
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
+    def __init__(self, send: Callable[[int], None]) -> None:
+        self.send = send
 
     def signalProcess(self, name: str | int) -> None:  # noqa: N802  (Twisted's name)
         """Send a signal by name, such as TERM, or by number."""
-        number = name if isinstance(name, int) else getattr(signal, f"SIG{name.removeprefix('SIG')}")
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+        self.send(name if isinstance(name, int) else getattr(signal, f"SIG{name.removeprefix('SIG')}"))
 
 
 class Crawl(ScrapyProcessProtocol):
@@ -61,10 +59,10 @@ class Crawl(ScrapyProcessProtocol):
         self.owner: str = message["owner"]
         self.stopping = False
 
-    def started(self, pid: int) -> None:
-        """Note the process's number."""
+    def started(self, pid: int, send: Callable[[int], None]) -> None:
+        """Note the process's number, and how it is sent signals."""
         self.pid = pid
-        self.transport = Signals(pid)
+        self.transport = Signals(send)
         self.log("info", "Process started:")
 
     def stop(self, name: str | int = "TERM") -> None:
@@ -96,9 +94,16 @@ class Nursery(ProcessProtocol):
         number = str(next(self._numbers))
         ended: Deferred[str] = Deferred()
         self.crawls[number] = (crawl, ended)
-        order = {"id": number, "args": crawl.args, "env": crawl.env}
-        self.transport.write(json.dumps(order).encode() + b"\n")
+        self._order(number, args=crawl.args, env=crawl.env)
         return ended
+
+    def _order(self, number: str, **told: Any) -> None:
+        self.transport.write(json.dumps({"id": number} | told).encode() + b"\n")
+
+    def close(self) -> None:
+        """Let the process end; it takes no further crawl."""
+        self.alive = False
+        self.transport.loseConnection()
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:  # noqa: N802, N803  (Twisted's names)
         """Read reports; everything else goes to the node's log."""
@@ -113,7 +118,7 @@ class Nursery(ProcessProtocol):
     def _report(self, fact: Document) -> None:
         crawl, ended = self.crawls[fact["id"]]
         if "pid" in fact:
-            crawl.started(fact["pid"])
+            crawl.started(fact["pid"], lambda signum: self._order(fact["id"], signal=signum))
             if crawl.stopping:
                 crawl.stop()
             return
@@ -140,8 +145,20 @@ class Launcher(ScrapydLauncher):
         poller.slots = self.max_proc
         poller.running = self.running
         poller.stop_crawl = self.stop_crawl
+        poller.prepare = self.prepare
         self.poller = poller
         metrics.SLOTS.set(self.max_proc)
+
+    def startService(self) -> None:  # noqa: N802  (Twisted's name)
+        """Load the projects and ask for jobs."""
+        self.prepare()
+        super().startService()
+
+    def prepare(self) -> None:
+        """Load each project's newest version: loading takes seconds, and its first job shall not wait."""
+        environment = self.app.getComponent(IEnvironment)
+        for project in self.poller.queues:
+            self._nursery(environment.get_environment({"_project": project}, 0))
 
     def running(self) -> list[Document]:
         """Return what runs now, as nodes tell each other."""
@@ -167,7 +184,7 @@ class Launcher(ScrapydLauncher):
         def done(_: object) -> object:
             for nursery in self._nurseries.values():
                 if nursery.alive:
-                    nursery.transport.loseConnection()
+                    nursery.close()
             return ScrapydLauncher.stopService(self)
 
         return ends.addBoth(done)
@@ -194,7 +211,7 @@ class Launcher(ScrapydLauncher):
         env |= {JOB: message["_job"], NODE: self.node.name}
         if self.node.alarm:
             env[COMMAND] = self.node.alarm
-        crawl = Crawl(message, env, ["crawl", *get_crawl_args(message)])
+        crawl = Crawl(message, env, get_crawl_args(message))
         try:
             ended = self._nursery(env).start(crawl)
         except Exception:
@@ -220,7 +237,7 @@ class Launcher(ScrapydLauncher):
             return found
         for old in self._nurseries.values():  # those of other versions end when their crawls have
             if old.alive and not old.crawls:
-                old.transport.loseConnection()
+                old.close()
         nursery = self._nurseries[key] = Nursery("/".join(key[:2]))
         alike = {**os.environ, **{name: env[name] for name in _ALIKE if name in env}}
         if version:
