@@ -149,7 +149,9 @@ class Services:
         uri = stack.enter_context(resolve(options.mongo or None, ask=False))
         db = connect_async(uri)
         stack.push_async_callback(db.client.close)
-        self = cls(await of_run(db, options) if as_run else options, now, stack)
+        if as_run:
+            options = await of_run(db, options)
+        self = cls(options, now, stack)
         self.db = db
         if not self.run:
             self._own_run(uri)
