@@ -39,7 +39,7 @@ QUEUED = 14_000
 NODES, SLOTS = 3, 1  # three crawls for two cores
 AIM_LOSS, AIM_MS = 10.0, 5.0
 LOOK = 0.1  # seconds: how exactly the end is seen
-RARELY = 80  # of these between looks at memory
+LOOKED_AT = 6  # sites of the round that is not timed: looking at memory costs processor time
 ARGUMENTS = ["--quarter", QUARTER, "--at", AT.isoformat(), "--delay", "0", "--no-browser"]
 
 
@@ -50,13 +50,9 @@ class Memory:
     crawl: float = 0.0
     loader: float = 0.0
     node: float = 0.0
-    looks: int = 0
 
     def look(self, nodes: list[Node]) -> None:
-        """Look at one round's processes, now and then: looking costs processor time."""
-        self.looks += 1
-        if self.looks % RARELY:
-            return
+        """Look at the processes of some nodes."""
         for node in nodes:
             for process in node.process_tree():
                 with suppress(psutil.Error):
@@ -105,8 +101,8 @@ def alone(farm: Farm, sites: SiteFarm, proxy: str) -> float:
         return timed(farm, command, folder, sites.pages, lambda: None)
 
 
-def together(farm: Farm, sites: SiteFarm, proxy: str, memory: Memory) -> float:
-    """Inspect with three nodes."""
+def together(farm: Farm, sites: SiteFarm, proxy: str, memory: Memory | None = None) -> float:
+    """Inspect with three nodes; with `memory`, look at their processes meanwhile."""
     with tempfile.TemporaryDirectory() as name, server.running(Path(name) / "db") as uri:
         folder = Path(name)
         roster = folder / "roster.csv"
@@ -118,7 +114,8 @@ def together(farm: Farm, sites: SiteFarm, proxy: str, memory: Memory) -> float:
             command = [sys.executable, "-m", "govcrawl.cli", "cluster", "dispatch", "--registry", str(roster)]
             command += [*ARGUMENTS, "--budget", str(2 * PAGES), "--wait"]
             told = {"GOVCRAWL_MONGO": uri, "GOVCRAWL_PROXY": proxy}
-            return timed(farm, command, folder, sites.pages, lambda: memory.look(nodes), **told)
+            watch = (lambda: memory.look(nodes)) if memory else (lambda: None)
+            return timed(farm, command, folder, sites.pages, watch, **told)
         finally:
             stop_all(nodes)
 
@@ -197,11 +194,14 @@ def measure_nodes() -> dict[str, object]:
     three: list[float] = []
     losses: list[float] = []
     memory = Memory()
+    few = SiteFarm(LOOKED_AT)
+    with served(few.answer) as (farm, proxy):
+        together(farm, few, proxy, memory)
     with served(sites.answer) as (farm, proxy):
         for number in range(ROUNDS):
             turns = [
                 lambda: single.append(alone(farm, sites, proxy)),
-                lambda: three.append(together(farm, sites, proxy, memory)),
+                lambda: three.append(together(farm, sites, proxy)),
             ]
             for turn in turns if number % 2 == 0 else reversed(turns):
                 turn()

@@ -40,10 +40,10 @@ from govcrawl.store import integrity, readings, reads, verdicts
 from govcrawl.store import probes as store_probes
 from govcrawl.store.client import Sync, connected
 from govcrawl.store.server import resolve
-from govcrawl.supervisor import Progress, Supervisor
 
 if TYPE_CHECKING:
     from govcrawl.recheck import Rechecked
+    from govcrawl.supervisor import Progress
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -257,6 +257,7 @@ def _still_open(db: Sync, quarter: str, edition: Edition, sites: tuple[Site, ...
 
 def _run(db: Sync, options: Options, sites: tuple[Site, ...]) -> Progress:
     from govcrawl.progress import shown  # noqa: PLC0415  (only this command draws)
+    from govcrawl.supervisor import Supervisor  # noqa: PLC0415  (Scrapy and Playwright: half a second)
 
     supervisor = Supervisor(db, options, sites)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops the workers, as Ctrl-C does

@@ -25,7 +25,7 @@ from govcrawl.options import Options
 from govcrawl.quarter import Quarter
 from govcrawl.secrets import secret
 from govcrawl.sites import load_sites
-from govcrawl.standard import load_edition
+from govcrawl.standard import Edition, load_edition
 from govcrawl.store import integrity, queue, reads
 from govcrawl.store.client import Sync, connected
 from govcrawl.store.ledger import finish_run
@@ -128,6 +128,8 @@ def dispatch(site_ids: tuple[str, ...], **given: Any) -> None:
         | {"page_budget": given["budget"], "delay": given["delay"], "browser": given["browser"]},
         read_inputs(options),
     )
+    if given["wait"]:
+        _edition()  # before the crawls begin
     with opened() as db:
         run, new = work(db, order, resolve=not options.proxy)
         click.echo(f"run {run}: {len(order.sites)} sites, {new} new in the queue")
@@ -256,12 +258,18 @@ def _plain(looks: Iterator[Any]) -> None:
         last = line
 
 
+def _edition() -> Edition:
+    """Return the edition, its rules loaded: what waits for a run needs them as soon as it ends."""
+    name = Options.from_environment().edition
+    edition = load_edition(Path(name) if name else None)
+    bound(edition)
+    return edition
+
+
 def _wait(db: Sync, quarter: str) -> None:
     from govcrawl.results import score_quarter  # noqa: PLC0415
 
-    name = Options.from_environment().edition
-    edition = load_edition(Path(name) if name else None)
-    bound(edition)  # loads the rules now, not when the last crawl has ended
+    edition = _edition()
     _watch(db, quarter)
     run = queue.cluster_run(db, quarter)["_id"]
     state = finish_run(db, run)

@@ -11,9 +11,10 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING
 
-from openpyxl import load_workbook
-from openpyxl.worksheet.worksheet import Worksheet
+if TYPE_CHECKING:
+    from openpyxl.worksheet.worksheet import Worksheet
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_UNPACKED = 32 * 1024 * 1024  # a sheet of 14,000 sites unpacks to about 10 MB
@@ -163,6 +164,8 @@ def _first_sheet(data: bytes) -> Worksheet:
 
 
 def _workbook(data: bytes) -> list[Worksheet]:
+    from openpyxl import load_workbook  # noqa: PLC0415  (a tenth of a second that a CSV roster does not need)
+
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = archive.infolist()
     if len(members) > MAX_MEMBERS or sum(member.file_size for member in members) > MAX_UNPACKED:
