@@ -131,7 +131,7 @@ class SiteSpider(scrapy.Spider):
         self._files: dict[str, asyncio.Future[str]] = {}  # scripts and frames of this site, each fetched once
         self._pages = 0
         self._deadline: asyncio.Timeout | None = None
-        self._waited_until = 0.0
+        self._waited_until = float("-inf")  # on the loop's clock, which starts with the machine
         self._patterns = PathPatterns()
         self._traps: Counter[str] = Counter()  # addresses not visited, by the name of their trap
         self._facts: dict[str, Any] = {}  # seen outside the site's own pages: a recheck needs them again
