@@ -15,7 +15,7 @@ import socket
 import time
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -23,7 +23,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress, IHostnameResolver, IHostResolution, IResolutionReceiver
 from zope.interface import implementer
 
-from govcrawl.items import GovcrawlError
+from govcrawl.items import GovcrawlError, Site
 
 if TYPE_CHECKING:
     from aiohttp import TCPConnector
@@ -158,6 +158,14 @@ def host_literal(host: str) -> Address | None:
         assert first is not None
         value += first << (8 * (3 - position))
     return ipaddress.IPv4Address(value)
+
+
+def stated(sites: Iterable[Site]) -> Iterator[str]:
+    """Yield the addresses a roster names outright: a site at 10.1.2.3 is the office's own decision."""
+    for site in sites:
+        for host in (urlsplit(site.url).netloc, *site.allowed_hosts):
+            if host_literal(host.rpartition(":")[0] or host):
+                yield host
 
 
 def _number(part: str) -> int | None:

@@ -7,7 +7,7 @@ import hashlib
 import os
 import socket
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from govcrawl.browser import Browser, Rendered
-from govcrawl.egress import Forbidden, Guard, host_literal
+from govcrawl.egress import Forbidden, Guard, stated
 from govcrawl.inputs import read_inputs
 from govcrawl.items import GovcrawlError, Site
 from govcrawl.links import LinkChecker, Seen
@@ -75,14 +75,6 @@ async def of_run(db: Async, options: Options) -> Options:
         point = f"{at:%Y-%m-%d %H:%M}"
     known = {name: value for name, value in run["settings"].items() if name in OF_RUN}
     return options.with_(quarter=str(quarter), at=point, **known)
-
-
-def stated(sites: Iterable[Site]) -> Iterator[str]:
-    """Yield the addresses a roster names outright: a site at 10.1.2.3 is the office's own decision."""
-    for site in sites:
-        for host in (urlsplit(site.url).netloc, *site.allowed_hosts):
-            if host_literal(host.rpartition(":")[0] or host):
-                yield host
 
 
 class Services:

@@ -1,12 +1,17 @@
 """Scrapy settings: what differs from Scrapy's defaults, each with its reason. Names spiders and pipelines."""
 
 from importlib.util import find_spec
+from pathlib import Path
 
 from govcrawl import bounds
+from govcrawl.egress import stated
 from govcrawl.options import Options
+from govcrawl.sites import load_sites
+
+_options = Options.from_environment()
 
 BOT_NAME = "govcrawl"
-USER_AGENT = Options.from_environment().user_agent  # an inspected body must know whom to write to
+USER_AGENT = _options.user_agent  # an inspected body must know whom to write to
 SPIDER_MODULES = ["spiders"]
 NEWSPIDER_MODULE = "spiders.custom"
 
@@ -71,4 +76,5 @@ LOG_SHORT_NAMES = True
 
 # Inspected pages name addresses of the office's own networks, by mistake or on purpose: none is connected to.
 TWISTED_DNS_RESOLVER = "govcrawl.egress.ScrapyResolver"
-EGRESS_ALLOW = Options.from_environment().egress()
+_roster = load_sites(Path(_options.registry) if _options.registry else None)
+EGRESS_ALLOW = [*_options.egress(), *stated(_roster)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,15 @@ from scrapy.spiderloader import SpiderLoader
 from govcrawl import settings
 from govcrawl.checking import bound
 from govcrawl.cli import cli
+from govcrawl.options import Options
+from govcrawl.services import Services
 from govcrawl.sites import load_sites
 from govcrawl.standard import load_edition
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = ("README.md", "README.zh-CN.md")
 UNCHECKED = (("README.md", "## What is not checked"), ("README.zh-CN.md", "## 没有检查的内容"))
-LOCKS = ("base.txt", "dev.txt")
+LOCKS = ("base.txt", "node.txt", "dev.txt")
 PIN = re.compile(r"^([a-z0-9.-]+)==(\S+)((?: --hash=sha256:[0-9a-f]{64})*)$")
 NAME = re.compile(r"^[A-Za-z0-9._-]+")
 CODE = re.compile(r"\b(?:V|D\d\.|B\d\.?)\d+(?:\.\d+)?[a-z]?\b|\bB5\b")
@@ -131,6 +134,23 @@ def test_both_readmes_show_the_same_commands() -> None:
 def test_scrapy_lists_the_roster() -> None:
     loaded = SpiderLoader.from_settings(Settings(vars(settings)))
     assert sorted(loaded.list()) == sorted(site.site_id for site in load_sites())
+
+
+def test_scrapy_reaches_the_sites_that_the_roster_names_by_their_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roster = tmp_path / "roster.csv"
+    lines = text("govcrawl/sites/zhejiang.csv").splitlines()[:2]
+    roster.write_text("\n".join(lines).replace("https://www.zj.gov.cn/", "http://10.1.2.3/"), "utf-8")
+    assert "10.1.2.3" in roster.read_text("utf-8")
+    monkeypatch.setenv("GOVCRAWL_REGISTRY", str(roster))
+    spec = spec_from_file_location("told", settings.__file__)
+    assert spec
+    assert spec.loader
+    told = module_from_spec(spec)
+    spec.loader.exec_module(told)
+    options = Options.from_environment().with_(quarter="2023Q3")
+    assert told.EGRESS_ALLOW == Services(options).allowed == ["10.1.2.3"]
 
 
 def test_the_egg_names_its_settings() -> None:

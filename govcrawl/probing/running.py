@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from govcrawl.egress import stated
 from govcrawl.items import GovcrawlError, Site
 from govcrawl.options import Options
 from govcrawl.probing.schedule import Round, Week, hour_of
@@ -20,7 +21,6 @@ from govcrawl.probing.visiting import Visitor
 from govcrawl.probing.web import Web
 from govcrawl.probing.working import Told, WallClock, Worker
 from govcrawl.quarter import SHANGHAI, Quarter
-from govcrawl.services import stated
 from govcrawl.standard import Edition
 from govcrawl.store.client import connect_async
 from govcrawl.store.probes import Book
