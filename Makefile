@@ -74,7 +74,8 @@ COMPILE = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null
 
 lock: setup  ## resolve the dependencies of pyproject.toml again, with hashes (UPGRADE=-U for newer ones)
 	$(COMPILE) $(UPGRADE) -o requirements/base.txt pyproject.toml
-	$(COMPILE) $(UPGRADE) -c requirements/base.txt --extra embedded --extra export --extra cluster --extra dev \
+	$(COMPILE) $(UPGRADE) -c requirements/base.txt --extra cluster -o requirements/node.txt pyproject.toml
+	$(COMPILE) $(UPGRADE) -c requirements/node.txt --extra embedded --extra export --extra cluster --extra dev \
 		-o requirements/dev.txt pyproject.toml
 
 clean:  ## remove what builds and tests leave behind; results and .venv stay
