@@ -219,6 +219,23 @@ def test_lost_job_of_a_run_no_node_works_for_any_more_gives_its_site_back(store:
     assert taken(node(store, "node2"), 2) == ["site000"]
 
 
+def test_job_that_comes_back_is_found_again_by_a_node_that_had_passed_it(store: Sync) -> None:
+    run = dispatched(store, sites(20))
+    one, other = node(store), node(store, "node2")
+    rows = [one.take() for _ in range(17)]
+    assert taken(one, 1) == ["site017"]  # it has passed two windows of rows
+    first = rows[0]
+    assert first is not None
+    assert other.ended(run, "site000", first["owner"], "exit code 1") == "planned"
+    one.beat({})  # must not move `next` over it
+    other.beat({})
+    assert taken(other, 1) == ["site000"]
+    assert taken(one, 3) == ["site018", "site019"]
+    one.beat({})
+    assert store.queues.find_one({"_id": run})["next"] > 8
+    assert one.finish() == []  # all are under way
+
+
 def test_lease_that_ran_out_returns_to_the_queue(store: Sync) -> None:
     run = dispatched(store, sites(1))
     row = node(store, seconds=-1).take()

@@ -5,7 +5,8 @@ it is in, and one of N for the destination address. No two rows may have a hold 
 a row loses its own with its lease.
 
 A run on the cluster has a document in `queues` whose `next` says from which row on sites may wait. Rows are
-read from there in windows of bounded range: taking one costs the same with ten sites waiting or 14,000.
+read from there in windows of bounded range: taking one costs the same with ten sites waiting or 14,000. Nodes
+move `next` on with their heartbeats; a job that comes back moves it down again, and counts in `returned`.
 """
 
 from __future__ import annotations
@@ -114,11 +115,15 @@ class Queue:
         self._clock = ServerClock(db)
         self._taken: Counter[str] = Counter()  # or cancelled since the last beat, by run: one write, not many
         self._counting = threading.Lock()  # what was taken is counted here or in the database, never twice
+        self._passed: dict[
+            str, tuple[int, int]
+        ] = {}  # by run: its `returned`, and up to which row none waits
 
     def of(self, project: str) -> Queue:
         """Return the queue of another project on the same node."""
         found = Queue(self.db, self.node, replace(self.kind, project=project), seconds=self.seconds)
-        found._clock, found._taken, found._counting = self._clock, self._taken, self._counting
+        found._clock, found._passed = self._clock, self._passed
+        found._taken, found._counting = self._taken, self._counting
         return found
 
     def now(self) -> datetime:
@@ -220,8 +225,9 @@ class Queue:
         return None
 
     def _waiting(self, one: Document) -> Iterator[Document]:
-        """Yield a run's first waiting rows in order; moves `next` past what is done."""
-        passed = int(one["next"])
+        """Yield a run's first waiting rows in order, and note how far none waits."""
+        returned, passed = self._passed.get(one["_id"], (-1, 0))
+        passed = max(passed, int(one["next"])) if returned == one["returned"] else int(one["next"])
         for low in range(passed, one["size"], _WINDOW)[:_WINDOWS]:
             span = {"$gte": low, "$lt": low + _WINDOW}
             found = {"run": one["_id"], "state": "planned", "order": span}
@@ -234,11 +240,9 @@ class Queue:
         self._pass(one, passed)
 
     def _pass(self, one: Document, to: int) -> None:
-        """Let nobody look before this row again, unless a job came back meanwhile."""
+        """Look no more before this row, unless a job came back meanwhile; the next heartbeat tells others."""
         if to > one["next"]:
-            seen = {"_id": one["_id"], "next": one["next"], "returned": one["returned"]}
-            self.db.queues.update_one(seen, {"$set": {"next": to}})
-            one["next"] = to
+            self._passed[one["_id"]] = (one["returned"], to)
 
     # --- giving back ----------------------------------------------------------------------------------------
 
@@ -313,6 +317,10 @@ class Queue:
             for run, count in list(self._taken.items()):
                 self.db.queues.update_one({"_id": run}, {"$inc": {"waiting": -count}})
                 del self._taken[run]
+        for run, (returned, passed) in list(self._passed.items()):
+            behind = {"_id": run, "returned": returned, "next": {"$lt": passed}}
+            self.db.queues.update_one(behind, {"$set": {"next": passed}})
+            del self._passed[run]
         found = self.db.nodes.find_one_and_update(
             {"_id": self.node},
             {"$set": dict(facts) | {"beat_at": self.now()}, "$setOnInsert": {"draining": False}},
