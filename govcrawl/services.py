@@ -136,25 +136,26 @@ class Services:
 
         With `as_run`, what the run they name was opened with completes the options.
         """
-        stack = AsyncExitStack()
-        # Who names a run has just seen it there, or waits for the database as any crawl does.
-        uri = stack.enter_context(resolve(options.mongo or None, ask=False))
-        db = connect_async(uri)
-        stack.push_async_callback(db.client.close)
-        if as_run:
-            options = await of_run(db, options)
-        self = cls(options, now, stack)
-        self.db = db
-        if not self.run:
-            self._own_run(uri)
-        self.ledger = Ledger(self.db)
-        self.book = LinkBook(self.db, self.source or self.run, await self._later_passes())
-        self.writer = await self._stack.enter_async_context(Writer(self.db, self.run, source=self.source))
-        if options.browser and not options.replay and not self.source:
-            await self._open_browser()
-        self.checker = RecordedLinks(self.recording) if self.recording else self._link_checker()
-        beat = asyncio.create_task(self._heartbeat(), name="lease heartbeat")
-        self._stack.callback(beat.cancel)
+        async with AsyncExitStack() as stack:  # what was opened is closed again when the rest fails
+            # Who names a run has just seen it there, or waits for the database as any crawl does.
+            uri = stack.enter_context(resolve(options.mongo or None, ask=False))
+            db = connect_async(uri)
+            stack.push_async_callback(db.client.close)
+            if as_run:
+                options = await of_run(db, options)
+            self = cls(options, now, stack)
+            self.db = db
+            if not self.run:
+                self._own_run(uri)
+            self.ledger = Ledger(self.db)
+            self.book = LinkBook(self.db, self.source or self.run, await self._later_passes())
+            self.writer = await stack.enter_async_context(Writer(self.db, self.run, source=self.source))
+            if options.browser and not options.replay and not self.source:
+                await self._open_browser()
+            self.checker = RecordedLinks(self.recording) if self.recording else self._link_checker()
+            beat = asyncio.create_task(self._heartbeat(), name="lease heartbeat")
+            stack.callback(beat.cancel)
+            self._stack = stack.pop_all()
         return self
 
     async def _later_passes(self) -> list[str]:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from govcrawl.items import GovcrawlError, Site
+from govcrawl.options import Options
+from govcrawl.services import Services
 from govcrawl.store import ledger, queue
 from govcrawl.store.client import Sync, connect, connect_async
 from govcrawl.store.queue import Kind, Queue
@@ -160,6 +162,28 @@ def test_many_nodes_at_once_never_share_a_site(store: Sync, store_uri: str) -> N
     names = [name for one in got for name in one]
     assert len(names) == len(set(names)) == 23  # twenty with an address of their own, three of the shared one
     assert queue.overlaps(queue.transitions(store, run)) == []
+
+
+def test_crawl_goes_by_what_its_run_was_opened_with_not_by_what_its_node_was_told(
+    store: Sync, store_uri: str
+) -> None:
+    settings = {"page_budget": 7, "link_budget": 3, "delay": 2.0, "browser": False}
+    run = ledger.open_run(
+        store, "2023Q3", at=AT, edition="2019-19", roster_sha="r", site_ids=["site000"], settings=settings
+    )
+    told = Options(quarter="2020Q1", mongo=store_uri, run=run, page_budget=1, delay=0.0, browser=True)
+
+    async def opened() -> tuple[Options, object]:
+        services = await Services.open(told, as_run=True)
+        found = services.options, services.browser
+        await services.close()
+        return found
+
+    options, browser = asyncio.run(opened())
+    assert (options.quarter, options.page_budget, options.link_budget, options.delay) == ("2023Q3", 7, 3, 2.0)
+    assert browser is None
+    with pytest.raises(GovcrawlError, match="no run 2023Q3-9"):
+        asyncio.run(Services.open(told.with_(run="2023Q3-9"), as_run=True))
 
 
 def test_node_takes_no_run_of_another_roster_project_or_edition(store: Sync) -> None:
