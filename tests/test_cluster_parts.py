@@ -17,6 +17,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from rich.console import Console
@@ -176,6 +177,9 @@ def work(channel):
         what = order["args"][0]
         if what == "wait":
             signal.pause()
+        elif what == "close":
+            channel.shutdown(2)
+            signal.pause()
         elif what != "well":
             return int(what)
         channel.sendall(forks.WELL)
@@ -265,6 +269,16 @@ def test_signal_is_for_a_crawl_and_never_for_the_next_one_of_its_process(server:
     assert not server.gone(pid)
     server.tell(id="b", signal=signal.SIGTERM)
     assert server.report() == {"id": "b", "status": -15}
+
+
+def test_process_that_hangs_at_its_end_costs_the_server_no_time(server: Forks) -> None:
+    pid = server.start("a", "close")
+    process = psutil.Process(server.process.pid)
+    assert until(lambda: {process.status() for _ in range(200)} == {psutil.STATUS_SLEEPING})
+    server.start("b", "well")
+    assert server.report() == {"id": "b", "status": 0}
+    os.kill(pid, signal.SIGKILL)
+    assert server.report() == {"id": "a", "status": -9}
 
 
 def test_free_process_that_was_killed_is_given_nothing(server: Forks) -> None:

@@ -29,6 +29,7 @@ from govcrawl.cluster.forks import WELL
 log = logging.getLogger(__name__)
 SETTINGS = "SCRAPY_SETTINGS_MODULE"
 _LINE = 2**20  # bytes of an order
+_GRACE = 25  # seconds a crawl that is told to stop has to store what it holds, and a process to end
 
 
 def work(channel: socket.socket) -> int:
@@ -75,6 +76,7 @@ class Crawls:
             log.exception("crawls")
             self.code = 1
         finally:
+            signal.alarm(_GRACE)  # a thread that hangs would keep the process, and its slot, for ever
             self._reactor.stop()
 
     async def _next(self, reader: asyncio.StreamReader) -> bytes:
@@ -88,6 +90,7 @@ class Crawls:
     def _stop(self) -> None:
         """End the crawl under way, which stores what it holds, and then this process."""
         self._stopping = True
+        signal.alarm(_GRACE)
         if self._waiting is not None:
             self._waiting.cancel()
         if self._crawler is not None and self._crawler.crawling:

@@ -58,6 +58,7 @@ class Fork:
     crawl: str = ""
     crawls: int = 0
     free_at: float = 0.0  # monotonic
+    silent: bool = False  # it has closed its end: nothing more comes but its end
 
     def give(self, crawl: str, order: Mapping[str, Any]) -> bool:
         """Hand over a crawl; False when the process has ended."""
@@ -71,9 +72,14 @@ class Fork:
 
     def ended_well(self) -> bool:
         """Tell whether the process has answered that its crawl ended well."""
-        with suppress(OSError):
-            return self.channel.recv(len(WELL), socket.MSG_DONTWAIT) == WELL
-        return False
+        try:
+            answer = self.channel.recv(len(WELL), socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            answer = b""
+        self.silent = not answer
+        return answer == WELL
 
 
 class Server:
@@ -103,7 +109,7 @@ class Server:
         signal.signal(signal.SIGTERM, self._end)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the node, which tells us
         while self._open or self._forks:
-            heard = {one.channel: one for one in self._forks if one.crawl}
+            heard = {one.channel: one for one in self._forks if one.crawl and not one.silent}
             asked: list[Any] = [self._wake, *([self.orders] if self._open else []), *heard]
             ready, _, _ = select.select(asked, [], [], self._patience())
             for one in [heard[channel] for channel in ready if channel in heard]:
