@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from govcrawl import cli
+from govcrawl import cli, supervisor
 from govcrawl.items import Evidence, Finding, Outcome, Site
 from govcrawl.sites import load_sites
 from govcrawl.standard import load_edition
@@ -48,7 +48,7 @@ def govcrawl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     def refuse(*_: object) -> None:
         pytest.fail("an inspection was started")  # of real sites: never from a test
 
-    monkeypatch.setattr(cli, "Supervisor", refuse)
+    monkeypatch.setattr(supervisor, "Supervisor", refuse)
 
     def run(*arguments: object) -> Said:
         monkeypatch.setattr(sys, "argv", ["govcrawl", *map(str, arguments)])
