@@ -33,8 +33,9 @@ LOST_AFTER = 6  # nodes a job may be lost with: a machine that reboots is not th
 CANCELLED = "cancelled by the operator"
 SILENT = timedelta(seconds=60)  # a node that has not been heard of for so long is taken for lost
 _TRIES = 5  # when other nodes are faster
-_WINDOW = 8  # rows read at a time
-_WINDOWS = 128  # windows looked through for a site that is free now
+_WINDOW = 2  # rows read at first: most often the first one that waits is free
+_WIDEST = 64  # rows read at a time, after ever wider windows
+_LOOKED_AT = 1024  # rows looked through for a site that is free now
 _PENDING = {"job": 1, "site_id": 1, "run": 1, "order": 1}
 _HELD = {"holds": {"$gt": ""}}
 _UNREAD = {"site": 0, "counts": 0, "log": 0}
@@ -228,16 +229,19 @@ class Queue:
         """Yield a run's first waiting rows in order, and note how far none waits."""
         returned, passed = self._passed.get(one["_id"], (-1, 0))
         passed = max(passed, int(one["next"])) if returned == one["returned"] else int(one["next"])
-        for low in range(passed, one["size"], _WINDOW)[:_WINDOWS]:
-            span = {"$gte": low, "$lt": low + _WINDOW}
-            found = {"run": one["_id"], "state": "planned", "order": span}
-            rows = self.db.ledger.find(found, _UNREAD).to_list()
-            if rows:
-                self._pass(one, passed)
-                yield from sorted(rows, key=lambda row: row["order"])
-            elif passed == low:
-                passed = low + _WINDOW
-        self._pass(one, passed)
+        low, width, found = passed, _WINDOW, False
+        end = min(one["size"], passed + _LOOKED_AT)
+        while low < end:
+            span = {"$gte": low, "$lt": low + width}
+            query = {"run": one["_id"], "state": "planned", "order": span}
+            rows = sorted(self.db.ledger.find(query, _UNREAD), key=lambda row: row["order"])
+            if rows and not found:
+                self._pass(one, rows[0]["order"])
+                found = True
+            yield from rows
+            low, width = low + width, min(2 * width, _WIDEST)
+        if not found:
+            self._pass(one, end)
 
     def _pass(self, one: Document, to: int) -> None:
         """Look no more before this row, unless a job came back meanwhile; the next heartbeat tells others."""
