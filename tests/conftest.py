@@ -6,9 +6,11 @@ import os
 import signal
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from pymongo import MongoClient
 
 from govcrawl.store import client, schema, server
 
@@ -41,11 +43,12 @@ def store_uri(mongo_uri: str, store_name: str) -> Iterator[str]:
     """Yield the URI of a fresh database with its collections; dropped afterwards."""
     head, _, options = mongo_uri.partition("?")
     uri = f"{head.rsplit('/', 1)[0] if head.count('/') > 2 else head}/{store_name}?{options}"
-    db = client.connect(uri)
-    schema.ensure_schema(db)
+    with client.connected(uri) as db:
+        schema.ensure_schema(db)
     yield uri
-    db.client.drop_database(store_name)
-    db.client.close()
+    # Our own client waits a minute for an answer; a week of visits may take longer to drop on a busy machine.
+    with MongoClient[dict[str, Any]](uri) as patient:
+        patient.drop_database(store_name)
 
 
 @pytest.fixture
